@@ -1,1 +1,16 @@
-//! placeholder
+//! What the tests of several crates share: real servers, started by the tests themselves on loopback ports
+//! in temporary folders, and gone when the test is. Nothing here is mocked, skipped or retried: a missing
+//! program fails the test that needs it, and says which package has it.
+//!
+//! Everything blocks: starting a server is a matter of processes and files, and a test may wait for it.
+//! What goes wrong here is never a test's subject, so functions panic with the server's own log.
+
+mod ambient;
+mod ports;
+mod postgres;
+mod process;
+mod programs;
+
+pub use ambient::POSTGRES_VARIABLE;
+pub use ports::{Port, free_port};
+pub use postgres::{Database, Postgres};
