@@ -213,6 +213,9 @@ mod tests {
             assert!(wrong.parse::<KeyId>().is_err(), "{wrong}");
         }
         assert!("key_8zzzzzzzzzzzzzzzzzzzzzzzzz".parse::<KeyId>().is_err(), "more than 128 bits");
-        assert!("key_0000000000000000000000000i".parse::<KeyId>().is_err(), "a letter left out of the alphabet");
+        assert!(
+            "key_0000000000000000000000000i".parse::<KeyId>().is_err(),
+            "a letter left out of the alphabet"
+        );
     }
 }

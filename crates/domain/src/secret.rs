@@ -72,7 +72,8 @@ pub struct DigestKey {
 
 impl DigestKey {
     pub fn new(id: DigestKeyId, key: &[u8; 32]) -> Self {
-        let state = Hmac::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+        let state =
+            Hmac::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
         Self { id, state }
     }
 

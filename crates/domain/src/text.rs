@@ -144,7 +144,10 @@ mod tests {
         for wrong in ["a\nb", "a\0b", "a\u{202e}b", "a\u{2066}b", "a\u{7f}b"] {
             assert_eq!(Name::new(wrong), Err(InvalidText::Control), "{wrong:?}");
         }
-        assert_eq!(Name::new("ÉCOLE").expect("a name").folded(), Name::new("e\u{301}cole").expect("a name").folded());
+        assert_eq!(
+            Name::new("ÉCOLE").expect("a name").folded(),
+            Name::new("e\u{301}cole").expect("a name").folded()
+        );
     }
 
     #[test]
@@ -159,7 +162,8 @@ mod tests {
 
     #[test]
     fn secrets_do_not_pass_as_text() {
-        let made = crate::credential::generate(crate::credential::CredentialKind::Key, |buffer| buffer.fill(9));
+        let made =
+            crate::credential::generate(crate::credential::CredentialKind::Key, |buffer| buffer.fill(9));
         let text = format!("for ops: {}", made.value.expose());
         assert_eq!(Name::new(&text), Err(InvalidText::LooksLikeASecret));
         assert_eq!(Note::new(&text), Err(InvalidText::LooksLikeASecret));

@@ -278,7 +278,10 @@ mod tests {
             let (length, mut start) = (period(text), at("2026-01-01"));
             for _ in 0..1_500 {
                 let seconds = start.plus(&length).seconds_since(start);
-                assert!((length.shortest_seconds()..=length.longest_seconds()).contains(&seconds), "{text} {start}");
+                assert!(
+                    (length.shortest_seconds()..=length.longest_seconds()).contains(&seconds),
+                    "{text} {start}"
+                );
                 start = start.plus(&Period::days(1));
             }
         }
