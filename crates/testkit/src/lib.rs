@@ -6,11 +6,18 @@
 //! What goes wrong here is never a test's subject, so functions panic with the server's own log.
 
 mod ambient;
+mod claviger;
 mod ports;
 mod postgres;
+mod probe;
 mod process;
 mod programs;
+mod proxies;
+mod upstream;
 
 pub use ambient::POSTGRES_VARIABLE;
+pub use claviger::{Claviger, Initialised, Output, Server};
 pub use ports::{Port, free_port};
 pub use postgres::{Database, Postgres};
+pub use proxies::{Caddy, Nginx};
+pub use upstream::{Seen, Upstream};

@@ -76,6 +76,13 @@ impl Process {
         }
     }
 
+    /// Waits until it has said this: a server answers first and logs after.
+    #[track_caller]
+    pub(crate) fn wait_for_log(&mut self, text: &str) {
+        let log = self.log.clone();
+        self.wait_until(&format!("saying {text:?}"), || read(&log).contains(text));
+    }
+
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
@@ -112,7 +119,7 @@ impl Process {
 
     /// All that it has said so far.
     pub(crate) fn log(&self) -> String {
-        fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        read(&self.log)
     }
 
     /// The end of what it has said, for a failure's message.
@@ -131,6 +138,10 @@ impl Drop for Process {
         }
         self.end_with(self.ending);
     }
+}
+
+fn read(log: &Path) -> String {
+    fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
 #[expect(clippy::print_stderr, reason = "beside a failed test's message, its servers' logs are shown")]
@@ -175,5 +186,36 @@ impl Guardian {
                 let _ = self.0.wait();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_ends_when_its_test_process_dies() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        let log = folder.path().join("log");
+        let mut process =
+            Process::start("sleep", Command::new("sleep").arg("600"), &log, Signal::TERM, &inner);
+        // What the kernel does to the pipe of a process that was killed.
+        drop(process.guardian.0.stdin.take());
+        assert!(process.child.wait().unwrap().code().is_none(), "it was ended by a signal");
+        assert!(process.guardian.0.wait().unwrap().success());
+        assert!(!inner.exists());
+    }
+
+    #[test]
+    #[should_panic(expected = "the last word")]
+    fn a_server_that_ends_early_shows_its_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo the last word >&2; exit 3"]);
+        let mut process = Process::start("sh", &mut command, &log, Signal::TERM, folder.path());
+        process.wait_until("ready", || false);
     }
 }

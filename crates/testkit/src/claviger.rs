@@ -1,0 +1,277 @@
+//! The program itself, as an operator runs it: the built binary, a data folder of its own, real processes.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+
+use rustix::process::Signal;
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::ambient;
+use crate::ports::{Port, free_port};
+use crate::probe;
+use crate::process::Process;
+
+/// One installation: a data folder, a database, what its configuration says. Its folder goes with it.
+#[derive(Debug)]
+pub struct Claviger {
+    binary: PathBuf,
+    data: TempDir,
+    database_url: Option<String>,
+    variables: Vec<(OsString, OsString)>,
+    arguments: Vec<OsString>,
+}
+
+/// What `claviger init --json` prints.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Initialised {
+    pub organization_id: String,
+    pub member_id: String,
+    pub service_key: String,
+}
+
+/// What a command printed, and how it ended.
+#[derive(Debug, Clone)]
+pub struct Output {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Claviger {
+    /// `binary` is `env!("CARGO_BIN_EXE_claviger")` of the calling test. The database is SQLite in the data
+    /// folder unless told otherwise.
+    #[track_caller]
+    pub fn new(binary: impl Into<PathBuf>) -> Self {
+        let data = tempfile::Builder::new().prefix("claviger-data-").tempdir().expect("a temporary folder");
+        Self { binary: binary.into(), data, database_url: None, variables: Vec::new(), arguments: Vec::new() }
+    }
+
+    /// `sqlite:…` or `postgres://…`.
+    #[must_use]
+    pub fn with_database(mut self, url: &str) -> Self {
+        self.database_url = Some(url.to_owned());
+        self
+    }
+
+    /// A variable of every command's otherwise empty environment.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// A further argument of `serve`.
+    #[must_use]
+    pub fn with_argument(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    pub fn data_folder(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// A command that opens the data: `--data-dir` and `--database-url` are added.
+    pub fn command_on_data(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.arg("--data-dir").arg(self.data.path());
+        if let Some(url) = &self.database_url {
+            command.arg("--database-url").arg(url);
+        }
+        command
+    }
+
+    /// A command with nothing added. It sees no variable but the search path and what the test set.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(arguments).current_dir(self.data.path()).env_clear();
+        command.env("PATH", ambient::search_path()).env("HOME", self.data.path());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Makes the first Organization, owner and service key.
+    #[track_caller]
+    pub fn init(&self) -> Initialised {
+        let output = run(&mut self.command_on_data(&["init", "--owner", "owner@example.org", "--json"]), "");
+        output.demand_success("claviger init");
+        serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e} in what `init --json` printed"))
+    }
+
+    /// Starts `serve` on ports of its own and waits until it is ready.
+    #[track_caller]
+    pub fn serve(&self) -> Server {
+        self.start("ready", "/readyz", &[])
+    }
+
+    /// Starts `serve` and waits only until it is alive: on a database that nobody initialised, for one.
+    #[track_caller]
+    pub fn serve_unready(&self) -> Server {
+        self.start("alive", "/healthz", &[])
+    }
+
+    /// Starts `quickstart` and waits until it is ready.
+    #[track_caller]
+    pub fn quickstart(&self) -> Server {
+        self.start_command("quickstart", "ready", "/readyz", &[])
+    }
+
+    /// Starts `serve` with further arguments and waits until it is ready.
+    #[track_caller]
+    pub fn serve_with(&self, arguments: &[&str]) -> Server {
+        self.start("ready", "/readyz", arguments)
+    }
+
+    #[track_caller]
+    fn start(&self, what: &str, path: &str, arguments: &[&str]) -> Server {
+        self.start_command("serve", what, path, arguments)
+    }
+
+    #[track_caller]
+    fn start_command(&self, subcommand: &str, what: &str, path: &str, arguments: &[&str]) -> Server {
+        let ports = [free_port(), free_port(), free_port(), free_port()];
+        let mut command = self.command_on_data(&[subcommand]);
+        let flags = ["--listen", "--gateway-listen", "--ext-authz-listen", "--metrics-listen"];
+        for (flag, port) in flags.iter().zip(&ports) {
+            command.arg(flag).arg(port.address().to_string());
+        }
+        command.args(&self.arguments).args(arguments);
+        // Beside the data folder, not in it: a search for secrets there must find the program's own files only.
+        let logs = tempfile::Builder::new().prefix("claviger-log-").tempdir().expect("a temporary folder");
+        let log = logs.path().join("log");
+        let mut process = Process::start("claviger", &mut command, &log, Signal::KILL, logs.path());
+        let [listen, gateway, ext_authz, metrics] = ports;
+        process.wait_until(what, || probe::status(listen.address(), path) == Some(200));
+        Server { process, _logs: logs, listen, gateway, ext_authz, metrics }
+    }
+}
+
+impl Output {
+    /// Panics with what was printed unless the command succeeded.
+    #[track_caller]
+    pub fn demand_success(&self, what: &str) {
+        assert!(self.status.success(), "{what}: {}\n{}\n{}", self.status, self.stdout, self.stderr);
+    }
+}
+
+/// Runs a command to its end, with `input` as all that it can read.
+#[track_caller]
+pub(crate) fn run(command: &mut Command, input: &str) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|e| panic!("start {}: {e}", command.get_program().display()));
+    let mut pipe = child.stdin.take().expect("its input");
+    let output = thread::scope(|scope| {
+        // A command that reads nothing closes its end: not a failure.
+        scope.spawn(move || pipe.write_all(input.as_bytes()));
+        child.wait_with_output()
+    })
+    .unwrap_or_else(|e| panic!("wait for {}: {e}", command.get_program().display()));
+    Output {
+        status: output.status,
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+impl Claviger {
+    /// Runs a command that opens the data, to its end.
+    #[track_caller]
+    pub fn run_on_data(&self, arguments: &[&str]) -> Output {
+        run(&mut self.command_on_data(arguments), "")
+    }
+
+    /// Runs any command to its end, with `input` on its standard input.
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str], input: &str) -> Output {
+        run(&mut self.command(arguments), input)
+    }
+}
+
+/// A running server. Killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    process: Process,
+    _logs: TempDir,
+    listen: Port,
+    gateway: Port,
+    ext_authz: Port,
+    metrics: Port,
+}
+
+impl Server {
+    /// Console and REST API: `http://127.0.0.1:port`, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.listen.address())
+    }
+
+    pub fn metrics_url(&self) -> String {
+        format!("http://{}", self.metrics.address())
+    }
+
+    pub fn gateway_url(&self) -> String {
+        format!("http://{}", self.gateway.address())
+    }
+
+    pub fn ext_authz_url(&self) -> String {
+        format!("http://{}", self.ext_authz.address())
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.process.pid().as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// The processes that it started, and theirs: the keeper, for one.
+    pub fn descendants(&self) -> Vec<u32> {
+        let mut found = Vec::new();
+        let mut parents = vec![self.process_id()];
+        while let Some(parent) = parents.pop() {
+            let children = children_of(parent);
+            parents.extend(&children);
+            found.extend(children);
+        }
+        found
+    }
+
+    /// All that it has written to its output and error output.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Waits until it has written this.
+    #[track_caller]
+    pub fn wait_for_log(&mut self, text: &str) {
+        self.process.wait_for_log(text);
+    }
+
+    /// Ends it with SIGKILL: it has no chance to put anything in order.
+    pub fn kill(mut self) {
+        self.process.end_with(Signal::KILL);
+    }
+
+    /// Asks it to end, and says how it did, with its whole log.
+    pub fn stop(mut self) -> (ExitStatus, String) {
+        let status = self.process.end_with(Signal::TERM);
+        (status, self.process.log())
+    }
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
+    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+    processes
+        .filter_map(|entry| {
+            let id: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+            let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+            (line.trim().parse() == Ok(parent)).then_some(id)
+        })
+        .collect()
+}
