@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
+use crate::aggregate::{Aggregate, Misapplied, absent, present};
+use crate::event::{EventBody, Subject};
 use crate::id::{ApiId, EnvironmentId, GroupId, OrganizationId, PolicyTemplateId};
 use crate::policy_templates::{Quota, RateLimit};
 use crate::scope::Place;
@@ -25,6 +27,34 @@ pub struct Api {
 impl Api {
     pub const fn place(&self) -> Place {
         Place::group(self.organization_id, self.group_id)
+    }
+}
+
+impl Aggregate for Api {
+    fn apply(state: Option<Self>, at: Timestamp, body: &EventBody) -> Result<Option<Self>, Misapplied> {
+        if let EventBody::ApiCreated { api_id, organization_id, group_id, slug, settings, exposed } = body {
+            absent(state, body)?;
+            return Ok(Some(Self {
+                id: *api_id,
+                organization_id: *organization_id,
+                group_id: *group_id,
+                slug: slug.clone(),
+                settings: settings.clone(),
+                exposed: *exposed,
+                created_at: at,
+                updated_at: at,
+            }));
+        }
+        let mut api = present(state, body, |it| body.subject() == Subject::Api(it.id))?;
+        match body {
+            EventBody::ApiUpdated { settings, .. } => api.settings = settings.clone(),
+            EventBody::ApiExposed { .. } => api.exposed = true,
+            EventBody::ApiUnexposed { .. } => api.exposed = false,
+            EventBody::ApiDeleted { .. } => return Ok(None),
+            _ => return Err(Misapplied::new(body, "the event is of another noun")),
+        }
+        api.updated_at = at;
+        Ok(Some(api))
     }
 }
 

@@ -11,6 +11,8 @@ use crate::scope::Place;
 use crate::text::Name;
 use crate::time::Timestamp;
 
+mod fold;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeySet {
     pub id: KeySetId,
@@ -28,8 +30,6 @@ pub struct KeySet {
     /// Ascending by generation; the last is LATEST. Never empty once the first Key is issued.
     pub keys: Vec<Key>,
     pub created_at: Timestamp,
-    /// A Pending set whose Subscriptions all ended was taken away, with its Key (product.md D4).
-    pub removed_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -2,6 +2,7 @@
 //! policy, permissions, events and refusals. No I/O, no async, no clock, no randomness: `now` and
 //! entropy are arguments.
 
+pub mod aggregate;
 pub mod apis;
 pub mod applications;
 pub mod credential;

@@ -1,5 +1,7 @@
 //! Members of an Organization, and the roles granted to them.
 
+use crate::aggregate::{Aggregate, Misapplied, absent, present};
+use crate::event::{EventBody, Subject};
 use crate::id::{GroupId, MemberId, OrganizationId, PermissionGroupId, RoleGrantId};
 use crate::scope::{Place, Scope};
 use crate::text::{InvalidText, Name};
@@ -12,12 +14,54 @@ pub struct Member {
     pub name: Name,
     pub email: Email,
     pub group_ids: Vec<GroupId>,
+    /// In the order in which they were granted.
+    pub role_grants: Vec<RoleGrant>,
     pub created_at: Timestamp,
 }
 
 impl Member {
     pub const fn place(&self) -> Place {
         Place::organization(self.organization_id)
+    }
+}
+
+impl Aggregate for Member {
+    fn apply(state: Option<Self>, at: Timestamp, body: &EventBody) -> Result<Option<Self>, Misapplied> {
+        if let EventBody::MemberCreated { member_id, organization_id, name, email, group_ids } = body {
+            absent(state, body)?;
+            return Ok(Some(Self {
+                id: *member_id,
+                organization_id: *organization_id,
+                name: name.clone(),
+                email: email.clone(),
+                group_ids: group_ids.clone(),
+                role_grants: Vec::new(),
+                created_at: at,
+            }));
+        }
+        let mut member = present(state, body, |it| body.subject() == Subject::Member(it.id))?;
+        match body {
+            EventBody::MemberUpdated { name, group_ids, .. } => {
+                member.name = name.clone();
+                member.group_ids.clone_from(group_ids);
+            }
+            EventBody::RoleGranted { grant, .. } => {
+                if grant.member_id != member.id || member.role_grants.iter().any(|held| held.id == grant.id) {
+                    return Err(Misapplied::new(body, "the grant is another's or is held already"));
+                }
+                member.role_grants.push(grant.clone());
+            }
+            EventBody::RoleRevoked { role_grant_id, .. } => {
+                let before = member.role_grants.len();
+                member.role_grants.retain(|held| held.id != *role_grant_id);
+                if member.role_grants.len() == before {
+                    return Err(Misapplied::new(body, "the grant is not held"));
+                }
+            }
+            EventBody::MemberDeleted { .. } => return Ok(None),
+            _ => return Err(Misapplied::new(body, "the event is of another noun")),
+        }
+        Ok(Some(member))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Permission groups: named sets of permissions. Granted to a member at a scope, one is a role.
 
+use crate::aggregate::{Aggregate, Misapplied, absent, present};
+use crate::event::{EventBody, Subject};
 use crate::id::{OrganizationId, PermissionGroupId};
 use crate::permission::{Permission, Permissions};
 use crate::scope::Place;
@@ -20,6 +22,39 @@ pub struct PermissionGroup {
 impl PermissionGroup {
     pub const fn place(&self) -> Place {
         Place::organization(self.organization_id)
+    }
+}
+
+impl Aggregate for PermissionGroup {
+    fn apply(state: Option<Self>, at: Timestamp, body: &EventBody) -> Result<Option<Self>, Misapplied> {
+        if let EventBody::PermissionGroupCreated {
+            permission_group_id,
+            organization_id,
+            name,
+            default_role,
+            permissions,
+        } = body
+        {
+            absent(state, body)?;
+            return Ok(Some(Self {
+                id: *permission_group_id,
+                organization_id: *organization_id,
+                name: name.clone(),
+                default_role: *default_role,
+                permissions: permissions.clone(),
+                created_at: at,
+            }));
+        }
+        let mut group = present(state, body, |it| body.subject() == Subject::PermissionGroup(it.id))?;
+        match body {
+            EventBody::PermissionGroupUpdated { name, permissions, .. } => {
+                group.name = name.clone();
+                group.permissions.clone_from(permissions);
+            }
+            EventBody::PermissionGroupDeleted { .. } => return Ok(None),
+            _ => return Err(Misapplied::new(body, "the event is of another noun")),
+        }
+        Ok(Some(group))
     }
 }
 

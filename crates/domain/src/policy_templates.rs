@@ -1,5 +1,7 @@
 //! Policies and the templates they are copied from (product.md D3, D16; surface.md, "Bodies").
 
+use crate::aggregate::{Aggregate, Misapplied, absent, present};
+use crate::event::{EventBody, Subject};
 use crate::id::{OrganizationId, PolicyTemplateId};
 use crate::scope::Place;
 use crate::text::Name;
@@ -20,6 +22,38 @@ pub struct PolicyTemplate {
 impl PolicyTemplate {
     pub const fn place(&self) -> Place {
         Place::organization(self.organization_id)
+    }
+}
+
+impl Aggregate for PolicyTemplate {
+    fn apply(state: Option<Self>, at: Timestamp, body: &EventBody) -> Result<Option<Self>, Misapplied> {
+        if let EventBody::PolicyTemplateCreated { policy_template_id, organization_id, name, policy } = body {
+            absent(state, body)?;
+            return Ok(Some(Self {
+                id: *policy_template_id,
+                organization_id: *organization_id,
+                name: name.clone(),
+                version: 1,
+                policy: policy.clone(),
+                created_at: at,
+                updated_at: at,
+            }));
+        }
+        let mut template = present(state, body, |it| body.subject() == Subject::PolicyTemplate(it.id))?;
+        match body {
+            EventBody::PolicyTemplateUpdated { name, version, policy, .. } => {
+                if *version != template.version + 1 {
+                    return Err(Misapplied::new(body, "the version does not follow the last one"));
+                }
+                template.name = name.clone();
+                template.version = *version;
+                template.policy = policy.clone();
+                template.updated_at = at;
+            }
+            EventBody::PolicyTemplateDeleted { .. } => return Ok(None),
+            _ => return Err(Misapplied::new(body, "the event is of another noun")),
+        }
+        Ok(Some(template))
     }
 }
 

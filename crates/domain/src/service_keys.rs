@@ -2,8 +2,9 @@
 
 use ipnet::IpNet;
 
+use crate::aggregate::{Aggregate, Misapplied, absent, present};
 use crate::credential::Masked;
-use crate::event::ActorRef;
+use crate::event::{ActorRef, EventBody, ServiceKeyTerms, Subject};
 use crate::id::{MemberId, OrganizationId, PermissionGroupId, ServiceKeyId};
 use crate::scope::{Place, Scope};
 use crate::text::Name;
@@ -34,6 +35,46 @@ impl ServiceKey {
             organization_id: Some(self.organization_id),
             group_id: self.scope.group_id,
             environment_id: self.scope.environment_id,
+        }
+    }
+}
+
+impl Aggregate for ServiceKey {
+    fn apply(state: Option<Self>, at: Timestamp, body: &EventBody) -> Result<Option<Self>, Misapplied> {
+        if let EventBody::ServiceKeyCreated { service_key_id, terms } = body {
+            absent(state, body)?;
+            return Ok(Some(Self::begun(*service_key_id, at, terms)));
+        }
+        let mut key = present(state, body, |it| body.subject() == Subject::ServiceKey(it.id))?;
+        match body {
+            EventBody::ServiceKeyUpdated { name, .. } => key.name = name.clone(),
+            EventBody::ServiceKeyActivated { .. } => key.status = ServiceKeyStatus::Active,
+            EventBody::ServiceKeyDeactivated { .. } => key.status = ServiceKeyStatus::Inactive,
+            EventBody::ServiceKeyPermissionGroupsChanged { permission_group_ids, .. } => {
+                key.permission_group_ids.clone_from(permission_group_ids);
+            }
+            EventBody::ServiceKeyDeleted { .. } => return Ok(None),
+            _ => return Err(Misapplied::new(body, "the event is of another noun")),
+        }
+        Ok(Some(key))
+    }
+}
+
+impl ServiceKey {
+    fn begun(id: ServiceKeyId, at: Timestamp, terms: &ServiceKeyTerms) -> Self {
+        Self {
+            id,
+            organization_id: terms.organization_id,
+            member_id: terms.member_id,
+            created_by: terms.created_by.clone(),
+            name: terms.name.clone(),
+            status: ServiceKeyStatus::Active,
+            masked: terms.masked.clone(),
+            permission_group_ids: terms.permission_group_ids.clone(),
+            scope: terms.scope,
+            expires_at: terms.expires_at,
+            ip_allow_list: terms.ip_allow_list.clone(),
+            created_at: at,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Subscriptions: one Application's right to call one API in one Environment (product.md D1, D4, D17).
 
+use crate::aggregate::{Aggregate, Misapplied, absent, present};
 use crate::apis::ApiPermission;
+use crate::event::{EventBody, Subject, SubscriptionTerms};
 use crate::id::{ApiId, ApplicationId, EnvironmentId, GroupId, KeySetId, OrganizationId, SubscriptionId};
 use crate::scope::Place;
 use crate::text::Note;
@@ -38,6 +40,62 @@ impl Subscription {
 
     pub const fn provider_place(&self) -> Place {
         Place::group(self.api_organization_id, self.api_group_id).in_environment(self.environment_id)
+    }
+}
+
+impl Aggregate for Subscription {
+    fn apply(state: Option<Self>, at: Timestamp, body: &EventBody) -> Result<Option<Self>, Misapplied> {
+        if let EventBody::SubscriptionCreated { subscription_id, terms } = body {
+            absent(state, body)?;
+            return Ok(Some(Self::begun(*subscription_id, at, terms)));
+        }
+        let mut subscription = present(state, body, |it| body.subject() == Subject::Subscription(it.id))?;
+        match body {
+            EventBody::SubscriptionAccepted { .. } => subscription.decided(at, SubscriptionStatus::Active),
+            EventBody::SubscriptionRejected { .. } => subscription.decided(at, SubscriptionStatus::Rejected),
+            EventBody::SubscriptionLapsed { .. } | EventBody::SubscriptionEnded { .. } => {
+                subscription.status = SubscriptionStatus::Ended;
+                subscription.ended_at = Some(at);
+                subscription.lapses_at = None;
+            }
+            EventBody::SubscriptionUpdated { permissions, .. } => {
+                subscription.permissions.clone_from(permissions);
+            }
+            EventBody::SubscriptionRenewed { key_set_ids, .. } => {
+                subscription.key_set_ids.clone_from(key_set_ids);
+            }
+            _ => return Err(Misapplied::new(body, "the event is of another noun")),
+        }
+        Ok(Some(subscription))
+    }
+}
+
+impl Subscription {
+    fn begun(id: SubscriptionId, at: Timestamp, terms: &SubscriptionTerms) -> Self {
+        Self {
+            id,
+            application_id: terms.application_id,
+            organization_id: terms.organization_id,
+            group_id: terms.group_id,
+            api_id: terms.api_id,
+            api_organization_id: terms.api_organization_id,
+            api_group_id: terms.api_group_id,
+            environment_id: terms.environment_id,
+            status: if terms.pending { SubscriptionStatus::Pending } else { SubscriptionStatus::Active },
+            permissions: terms.permissions.clone(),
+            note: terms.note.clone(),
+            key_set_ids: terms.key_set_ids.clone(),
+            created_at: at,
+            decided_at: None,
+            ended_at: None,
+            lapses_at: terms.lapses_at,
+        }
+    }
+
+    fn decided(&mut self, at: Timestamp, status: SubscriptionStatus) {
+        self.status = status;
+        self.decided_at = Some(at);
+        self.lapses_at = None;
     }
 }
 
