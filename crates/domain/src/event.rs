@@ -103,7 +103,9 @@ pub struct Private {
 
 macro_rules! events {
     ($($variant:ident($subject:ident: $subject_id:ty) = $kind:literal { $($field:ident: $type:ty,)* })*) => {
-        /// What happened. Each shape carries the values after the change.
+        /// What happened. Each shape carries the values after the change. What gives or takes a
+        /// Subscription's right to call names the API and all the Key Sets concerned, so that the
+        /// verifier need not remember Subscriptions.
         #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         #[serde(tag = "kind", content = "data")]
         pub enum EventBody {
@@ -162,12 +164,12 @@ events! {
     ApplicationActivated(application_id: ApplicationId) = "application.activated" {}
     ApplicationDeleted(application_id: ApplicationId) = "application.deleted" {}
     SubscriptionCreated(subscription_id: SubscriptionId) = "subscription.created" { terms: Box<SubscriptionTerms>, }
-    SubscriptionAccepted(subscription_id: SubscriptionId) = "subscription.accepted" {}
+    SubscriptionAccepted(subscription_id: SubscriptionId) = "subscription.accepted" { api_id: ApiId, permissions: Option<Vec<ApiPermission>>, key_set_ids: Vec<KeySetId>, }
     SubscriptionRejected(subscription_id: SubscriptionId) = "subscription.rejected" {}
     SubscriptionLapsed(subscription_id: SubscriptionId) = "subscription.lapsed" { planned_at: Timestamp, }
-    SubscriptionEnded(subscription_id: SubscriptionId) = "subscription.ended" {}
-    SubscriptionUpdated(subscription_id: SubscriptionId) = "subscription.updated" { permissions: Option<Vec<ApiPermission>>, }
-    SubscriptionRenewed(subscription_id: SubscriptionId) = "subscription.renewed" { key_set_ids: Vec<KeySetId>, }
+    SubscriptionEnded(subscription_id: SubscriptionId) = "subscription.ended" { api_id: ApiId, key_set_ids: Vec<KeySetId>, }
+    SubscriptionUpdated(subscription_id: SubscriptionId) = "subscription.updated" { api_id: ApiId, permissions: Option<Vec<ApiPermission>>, key_set_ids: Vec<KeySetId>, }
+    SubscriptionRenewed(subscription_id: SubscriptionId) = "subscription.renewed" { api_id: ApiId, permissions: Option<Vec<ApiPermission>>, key_set_ids: Vec<KeySetId>, }
     KeySetCreated(key_set_id: KeySetId) = "key_set.created" { terms: Box<KeySetTerms>, }
     KeySetUpdated(key_set_id: KeySetId) = "key_set.updated" { name: Name, }
     KeySetProvisioned(key_set_id: KeySetId) = "key_set.provisioned" { key_id: KeyId, schedule: Schedule, status: KeyStatus, }
