@@ -1,1 +1,34 @@
-fn main() {}
+//! Claviger's own tasks, run as `cargo xtask NAME`: one file or folder each.
+
+mod house;
+mod shell;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Claviger's own tasks.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Checks what a compiler can't: forbidden edges, house numbers, promises and their tests.
+    Tidy,
+    /// Installs what is missing, checks everything and runs every test.
+    Test(test::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Task::parse() {
+        Task::Tidy => tidy::run(),
+        Task::Test(arguments) => test::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            shell::complain(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The kinds of tests, as data. A kind is what is given to `cargo test --workspace`; always the whole
+//! workspace, so that nothing is built twice with other features.
+
+use anyhow::{Result, bail};
+
+use crate::house::House;
+
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    pub(super) arguments: &'static [&'static str],
+}
+
+/// A row for each kind, in the order of running. An integration test belongs to the kind whose pattern fits
+/// its file's name.
+pub(super) const KINDS: &[Kind] = &[
+    Kind { name: "unit and property", arguments: &["--lib", "--bins"] },
+    Kind { name: "store, on both databases", arguments: &["--test", "store*"] },
+    Kind { name: "service, on both databases", arguments: &["--test", "service*"] },
+    Kind { name: "keeper, as a process", arguments: &["--test", "keeper*"] },
+    Kind { name: "HTTP", arguments: &["--test", "http*"] },
+    Kind { name: "doors, behind nginx and Caddy", arguments: &["--test", "doors*"] },
+    Kind { name: "command line", arguments: &["--test", "cli*"] },
+    Kind { name: "documents", arguments: &["--test", "docs*"] },
+    Kind { name: "examples in the documentation", arguments: &["--doc"] },
+    Kind { name: "crashes", arguments: &["--test", "crash*"] },
+];
+
+impl Kind {
+    fn covers(&self, test: &str) -> bool {
+        self.patterns().any(|pattern| match pattern.strip_suffix('*') {
+            Some(beginning) => test.starts_with(beginning),
+            None => test == pattern,
+        })
+    }
+
+    fn patterns(&self) -> impl Iterator<Item = &'static str> {
+        self.arguments.windows(2).filter(|pair| pair[0] == "--test").map(|pair| pair[1])
+    }
+}
+
+/// No integration test is left out, and none runs as two kinds.
+pub(super) fn demand_all_covered(house: &House) -> Result<()> {
+    for package in house.packages.ours.values() {
+        for test in &package.tests {
+            let kinds: Vec<&str> =
+                KINDS.iter().filter(|kind| kind.covers(test)).map(|kind| kind.name).collect();
+            if kinds.len() != 1 {
+                let path = format!("{}/tests/{test}.rs", package.folder);
+                bail!(
+                    "{path} belongs to {} kinds of tests {kinds:?}, not to one: name it by its kind",
+                    kinds.len()
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_is_covered_by_the_beginning_of_its_name() {
+        let kinds = |test: &str| {
+            KINDS.iter().filter(|kind| kind.covers(test)).map(|kind| kind.name).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds("store_log"), ["store, on both databases"]);
+        assert_eq!(kinds("http"), ["HTTP"]);
+        assert!(kinds("stray").is_empty());
+    }
+
+    #[test]
+    fn every_integration_test_has_its_kind() {
+        demand_all_covered(&House::read().unwrap()).unwrap();
+    }
+}
