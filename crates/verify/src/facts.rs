@@ -1,0 +1,198 @@
+//! What deciding knows about the world, as plain values: the rows that a snapshot streams in, and what
+//! events are turned into. Nothing here is a secret or can become one again: digests only.
+
+use std::collections::BTreeSet;
+
+use claviger_domain::apis::{Api, ApiPermission, AuthType, CredentialHeaders, Requires};
+use claviger_domain::applications::{Application, ApplicationStatus};
+use claviger_domain::environments::Environment;
+use claviger_domain::id::{ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, KeySetId, OrganizationId};
+use claviger_domain::key_sets::{EndReason, Key, KeySet};
+use claviger_domain::scope::Place;
+use claviger_domain::secret::Digest;
+use claviger_domain::subscriptions::{Subscription, SubscriptionStatus};
+use claviger_domain::text::{Name, Slug};
+use claviger_domain::time::Timestamp;
+use ipnet::IpNet;
+
+/// One Environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentFacts {
+    pub id: EnvironmentId,
+    pub slug: Slug,
+}
+
+impl From<&Environment> for EnvironmentFacts {
+    fn from(environment: &Environment) -> Self {
+        Self { id: environment.id, slug: environment.slug.clone() }
+    }
+}
+
+/// One API, as far as deciding needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiFacts {
+    pub id: ApiId,
+    pub slug: Slug,
+    pub organization_id: OrganizationId,
+    pub group_id: GroupId,
+    pub exposed: bool,
+    pub environment_ids: BTreeSet<EnvironmentId>,
+    pub auth_types: BTreeSet<AuthType>,
+    pub requires: Requires,
+    pub credential_headers: CredentialHeaders,
+    pub permissions: Vec<ApiPermission>,
+    /// `None` lets any address in.
+    pub ip_allow_list: Option<Vec<IpNet>>,
+}
+
+impl ApiFacts {
+    /// Where the API stands.
+    pub const fn place(&self) -> Place {
+        Place::group(self.organization_id, self.group_id)
+    }
+}
+
+impl From<&Api> for ApiFacts {
+    fn from(api: &Api) -> Self {
+        Self {
+            id: api.id,
+            slug: api.slug.clone(),
+            organization_id: api.organization_id,
+            group_id: api.group_id,
+            exposed: api.exposed,
+            environment_ids: api.settings.environment_ids.clone(),
+            auth_types: api.settings.auth_types.clone(),
+            requires: api.settings.requires,
+            credential_headers: api.settings.credential_headers.clone(),
+            permissions: api.settings.permissions.clone(),
+            ip_allow_list: api.settings.ip_allow_list.clone(),
+        }
+    }
+}
+
+/// One Application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplicationFacts {
+    pub id: ApplicationId,
+    pub name: Name,
+    pub organization_id: OrganizationId,
+    pub group_id: GroupId,
+    pub suspended: bool,
+}
+
+impl ApplicationFacts {
+    /// Where the Application and its Key Sets stand.
+    pub const fn place(&self) -> Place {
+        Place::group(self.organization_id, self.group_id)
+    }
+}
+
+impl From<&Application> for ApplicationFacts {
+    fn from(application: &Application) -> Self {
+        Self {
+            id: application.id,
+            name: application.name.clone(),
+            organization_id: application.organization_id,
+            group_id: application.group_id,
+            suspended: application.status == ApplicationStatus::Suspended,
+        }
+    }
+}
+
+/// One Key Set: what its Keys have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeySetFacts {
+    pub id: KeySetId,
+    pub application_id: ApplicationId,
+    pub environment_id: EnvironmentId,
+    pub auth_type: AuthType,
+    pub suspended: bool,
+}
+
+impl From<&KeySet> for KeySetFacts {
+    fn from(set: &KeySet) -> Self {
+        Self {
+            id: set.id,
+            application_id: set.application_id,
+            environment_id: set.environment_id,
+            auth_type: set.auth_type,
+            suspended: set.suspended_by.is_some(),
+        }
+    }
+}
+
+/// One Key of a chain, living or dead: a dead one is refused by its own code, not as `unknown`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyFacts {
+    pub id: KeyId,
+    pub key_set: KeySetFacts,
+    /// Whether it is the newest of its set.
+    pub latest: bool,
+    /// Under whichever digest key made it; a decision tries both that are in use.
+    pub digest: Digest,
+    /// Present for auth types that have a secret.
+    pub secret_digest: Option<Digest>,
+    /// Whether it was provisioned; until then it is Pending.
+    pub provisioned: bool,
+    pub expires_at: Option<Timestamp>,
+    pub retires_at: Option<Timestamp>,
+    /// The recorded end. The clock may have ended the Key before.
+    pub ended: Option<KeyEnd>,
+}
+
+impl KeyFacts {
+    /// The facts of one Key of a set, with the digests that the set itself does not hold.
+    pub fn of(set: &KeySet, key: &Key, digest: Digest, secret_digest: Option<Digest>) -> Self {
+        Self {
+            id: key.id,
+            key_set: KeySetFacts::from(set),
+            latest: set.latest().is_some_and(|latest| latest.id == key.id),
+            digest,
+            secret_digest,
+            provisioned: key.schedule.is_some(),
+            expires_at: key.schedule.and_then(|schedule| schedule.expires_at),
+            retires_at: key.retirement.map(|retirement| retirement.retires_at),
+            ended: key.ended.map(|ended| KeyEnd::from(ended.reason)),
+        }
+    }
+}
+
+/// How a Key ended, as far as its code tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyEnd {
+    /// Revoked by hand, or because a newer Key took its place.
+    Revoked,
+    Expired,
+}
+
+impl From<EndReason> for KeyEnd {
+    fn from(reason: EndReason) -> Self {
+        match reason {
+            EndReason::Expired => Self::Expired,
+            EndReason::Revoked | EndReason::Regenerated | EndReason::Rotated | EndReason::Issued => {
+                Self::Revoked
+            }
+        }
+    }
+}
+
+/// One Active Subscription: which Key Sets open which API, and what they hold there. The others give
+/// nothing and are not loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriptionFacts {
+    pub api_id: ApiId,
+    pub key_set_ids: Vec<KeySetId>,
+    /// `None`: all of the API's permissions, also those added later.
+    pub permissions: Option<Vec<ApiPermission>>,
+}
+
+impl SubscriptionFacts {
+    /// The facts of a Subscription if it is Active.
+    pub fn of(subscription: &Subscription) -> Option<Self> {
+        (subscription.status == SubscriptionStatus::Active).then(|| Self {
+            api_id: subscription.api_id,
+            key_set_ids: subscription.key_set_ids.clone(),
+            permissions: subscription.permissions.clone(),
+        })
+    }
+}
