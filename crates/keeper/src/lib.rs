@@ -1,1 +1,30 @@
-//! placeholder
+//! The keeper: a process of its own which alone can open what is sealed (security.md 1, 5 and 12).
+//!
+//! It holds the master key and the root secret that the master key seals, derives a key for each purpose
+//! from that, and answers a handful of messages typed by purpose over the socket pair it inherited. Every
+//! opening is written to its own chained journal, and synced, before the answer leaves; ceilings bound how
+//! many there are in an hour. There is no other door: no async runtime, no HTTP, no SQL.
+//!
+//! Three parts may be named from outside: [`client`], which starts the process and asks it; [`process`],
+//! which is the process; and [`journal`], with which `doctor` compares the keeper's book with the log.
+
+mod ambient;
+pub mod client;
+mod desk;
+mod envelope;
+mod files;
+pub mod journal;
+pub mod keys;
+mod ledger;
+mod place;
+pub mod process;
+pub mod sandbox;
+mod start;
+mod tree;
+mod wire;
+
+pub use client::{Keeper, KeeperError};
+pub use keys::Keys;
+pub use ledger::Ceilings;
+pub use place::{Open, Place, Purpose, Seal};
+pub use tree::RootFingerprint;

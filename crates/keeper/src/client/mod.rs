@@ -1,0 +1,147 @@
+//! The parent's side: starts the keeper, starts it again when it dies, and asks it.
+//!
+//! Threads and blocking calls only; the service wraps a call in its runtime's way of waiting. While the
+//! keeper is away every call fails at once, and the keys that it gave at its first start go on working. A
+//! request that the keeper died on is not sent again: whether it was done, the journal knows.
+
+mod child;
+mod error;
+mod link;
+mod options;
+mod supervisor;
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use claviger_domain::secret::{Plaintext, Sealed};
+
+pub use error::{KeeperError, SpawnError};
+pub use link::Status;
+use link::{Shared, locked};
+pub use options::{BackOff, Notice, Observer, Program, SpawnOptions};
+
+use crate::keys::Keys;
+use crate::place::{Open, Seal};
+use crate::sandbox;
+use crate::tree::RootFingerprint;
+pub use crate::wire::message::Health;
+use crate::wire::message::{self, Body, MOST_SEALS, Refusal, Reply};
+
+/// How long a keeper that is told to end may take before it is killed.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A running keeper and the way to it. Ends the process when dropped.
+#[derive(Debug)]
+pub struct Keeper {
+    shared: Arc<Shared>,
+    keys: Keys,
+    root: RootFingerprint,
+    deadline: Duration,
+    supervisor: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Keeper {
+    /// Starts the keeper and waits until it stands. From here on this process can't be dumped either.
+    pub fn spawn(options: SpawnOptions) -> Result<Self, SpawnError> {
+        sandbox::forbid_dumps().map_err(SpawnError::NotConfined)?;
+        let starter = child::Starter::new(&options)?;
+        let mut first = starter.start()?;
+        let keys = first.ask_for_keys()?;
+        let shared = Arc::new(Shared::new(options.observer));
+        let root = first.root;
+        shared.connect(first.ends()?, first.process(), first.warnings.clone(), false);
+        let supervisor = supervisor::Supervisor::new(Arc::clone(&shared), starter, options.back_off, root);
+        let thread = std::thread::Builder::new()
+            .name("keeper".into())
+            .spawn(move || supervisor.run(first))
+            .map_err(SpawnError::Process)?;
+        Ok(Self { shared, keys, root, deadline: options.deadline, supervisor: Mutex::new(Some(thread)) })
+    }
+
+    /// The keys of digests, facts and cursors, as the keeper gave them once. They stay when it is away.
+    pub const fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Which root secret the keeper works with. Kept in the database, and compared at each start.
+    pub const fn root_fingerprint(&self) -> RootFingerprint {
+        self.root
+    }
+
+    /// Seals one value for its place.
+    pub fn seal(&self, item: Seal<'_>) -> Result<Sealed, KeeperError> {
+        let mut sealed = self.seal_batch(&[item])?;
+        sealed.pop().ok_or(KeeperError::Incompatible)
+    }
+
+    /// Seals many values, each for its place, in their order. All or none.
+    pub fn seal_batch(&self, items: &[Seal<'_>]) -> Result<Vec<Sealed>, KeeperError> {
+        let mut all = Vec::with_capacity(items.len());
+        for part in items.chunks(MOST_SEALS) {
+            match self.ask(message::seal_request(part))? {
+                Reply::Sealed(sealed) if sealed.len() == part.len() => all.extend(sealed),
+                _ => return Err(KeeperError::Incompatible),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Opens one value. The event at `open.position` is committed before; the keeper's own journal has the
+    /// opening before the value is here.
+    pub fn open(&self, open: Open<'_>) -> Result<Plaintext, KeeperError> {
+        match self.ask(message::open_request(&open))? {
+            Reply::Opened(plaintext) => Ok(plaintext),
+            _ => Err(KeeperError::Incompatible),
+        }
+    }
+
+    /// How the keeper is, asked of itself.
+    pub fn health(&self) -> Result<Health, KeeperError> {
+        match self.ask(message::health_request())? {
+            Reply::Health(health) => Ok(health),
+            _ => Err(KeeperError::Incompatible),
+        }
+    }
+
+    /// How the keeper is, as far as this side knows. Asks nobody, never waits.
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// Lets the keeper finish what it has been asked, and ends it. Later calls fail as if it were away.
+    pub fn shutdown(&self) {
+        self.shared.stop(GRACE);
+        if let Some(thread) = locked(&self.supervisor).take() {
+            // It ends by itself, or panicked: there is nothing to do about it either way.
+            let _ = thread.join();
+        }
+    }
+
+    fn ask(&self, request: Body) -> Result<Reply, KeeperError> {
+        let deadline = Instant::now() + self.deadline;
+        let frame = self.shared.exchange(request, deadline)?;
+        match Reply::decode(&frame) {
+            Ok(Reply::Refused(refusal)) => Err(refusal.into()),
+            Ok(reply) => Ok(reply),
+            Err(_) => Err(KeeperError::Incompatible),
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+impl From<Refusal> for KeeperError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotOpened | Refusal::Malformed => Self::Refused,
+            Refusal::TooManyReveals { retry_after_seconds } => Self::TooManyReveals { retry_after_seconds },
+            Refusal::Unavailable => Self::Unavailable,
+            Refusal::UnknownMessage | Refusal::KeysAlreadyGiven => Self::Incompatible,
+        }
+    }
+}

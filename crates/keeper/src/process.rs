@@ -1,0 +1,180 @@
+//! The keeper's process: `claviger keeper run`, started by the server with a socket in place of its input.
+//! It works off one request after another and ends when the socket closes.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use rustix::fs::{FileType, fstat};
+
+use crate::ambient::{Ambient, Machine};
+use crate::desk::{Answer, Desk};
+pub use crate::ledger::Ceilings;
+use crate::sandbox;
+use crate::start::{self, Layout};
+pub use crate::start::{StartError, StartReason};
+use crate::wire::frame;
+use crate::wire::message::{self, Body};
+
+const DATA_DIR: &str = "--data-dir";
+const MASTER_KEY_FILE: &str = "--master-key-file";
+const PER_ACTOR: &str = "--reveals-per-actor";
+const TOGETHER: &str = "--reveals-together";
+
+/// What the process is told at its start. Paths and numbers: nothing here is secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The folder that holds `master.key`, and `keeper/` with the sealed root and the journal.
+    pub data_dir: PathBuf,
+    /// The operator's own file with the master key (`CLAVIGER_MASTER_KEY_FILE`), in place of `master.key`.
+    pub master_key_file: Option<PathBuf>,
+    /// How many openings an hour allows.
+    pub ceilings: Ceilings,
+}
+
+impl Options {
+    /// The options of a keeper in that folder, with nothing else configured.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self { data_dir: data_dir.into(), master_key_file: None, ceilings: Ceilings::default() }
+    }
+
+    /// The arguments that say these options, for [`Options::from_arguments`].
+    pub fn to_arguments(&self) -> Vec<OsString> {
+        let mut arguments = vec![DATA_DIR.into(), self.data_dir.clone().into()];
+        if let Some(path) = &self.master_key_file {
+            arguments.extend([MASTER_KEY_FILE.into(), path.clone().into()]);
+        }
+        arguments.extend([PER_ACTOR.into(), self.ceilings.per_actor.to_string().into()]);
+        arguments.extend([TOGETHER.into(), self.ceilings.together.to_string().into()]);
+        arguments
+    }
+
+    /// Reads what [`Options::to_arguments`] wrote: pairs of a name and a value.
+    pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, StartError> {
+        let mut arguments = arguments.into_iter();
+        let (mut data_dir, mut master_key_file, mut ceilings) = (None, None, Ceilings::default());
+        while let Some(name) = arguments.next() {
+            let value = arguments
+                .next()
+                .ok_or_else(|| StartError::Arguments(format!("{} has no value", name.display())))?;
+            match name.to_str() {
+                Some(DATA_DIR) => data_dir = Some(PathBuf::from(value)),
+                Some(MASTER_KEY_FILE) => master_key_file = Some(PathBuf::from(value)),
+                Some(PER_ACTOR) => ceilings.per_actor = number(&name, &value)?,
+                Some(TOGETHER) => ceilings.together = number(&name, &value)?,
+                _ => return Err(StartError::Arguments(format!("{} is unknown", name.display()))),
+            }
+        }
+        let data_dir = data_dir.ok_or_else(|| StartError::Arguments(format!("{DATA_DIR} is missing")))?;
+        Ok(Self { data_dir, master_key_file, ceilings })
+    }
+}
+
+fn number(name: &OsStr, value: &OsStr) -> Result<u32, StartError> {
+    value
+        .to_str()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| StartError::Arguments(format!("{} takes a number", name.display())))
+}
+
+/// The whole program from its arguments to its exit code. A failed start is told to the parent over the
+/// socket; only where there is none is it said on the terminal.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match Options::from_arguments(arguments).and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if matches!(error, StartError::NotStartedByServer | StartError::Arguments(_))
+                || io::stdin().is_terminal()
+            {
+                let _ = writeln!(io::stderr(), "{error}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the keeper until its socket closes. An error of the start is told to the parent, and returned.
+pub fn run(options: Options) -> Result<(), StartError> {
+    let locked = sandbox::confine()?;
+    let mut socket = socket()?;
+    let layout = Layout::new(&options.data_dir, options.master_key_file.as_deref());
+    match start::start(&layout, options.ceilings, &Machine) {
+        Ok(mut started) => {
+            let memory_locked = locked.is_ok();
+            started.warnings.extend(locked.err());
+            serve(&mut socket, Desk::new(started, memory_locked), &Machine);
+            Ok(())
+        }
+        Err(error) => {
+            let notice = message::failed_notice(error.reason().code(), &error.to_string());
+            say(&mut socket, 0, notice);
+            Err(error)
+        }
+    }
+}
+
+/// Works off requests in their order. A frame that is none of ours, or of another version, ends it: what
+/// comes after cannot be trusted to be a frame.
+fn serve(socket: &mut UnixStream, mut desk: Desk, ambient: &dyn Ambient) {
+    if !say(socket, 0, desk.ready()) {
+        return;
+    }
+    while let Ok(Some(frame)) = frame::read(socket) {
+        let goes_on = match desk.answer(&frame, ambient) {
+            Answer::Say(body) => say(socket, frame.request, body),
+            Answer::SayAndEnd(body) => {
+                say(socket, frame.request, body);
+                false
+            }
+        };
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+fn say(socket: &mut UnixStream, request: u64, (kind, body): Body) -> bool {
+    frame::write(socket, kind, request, &body.into_bytes()).is_ok()
+}
+
+/// The input, if it is the socket that the server puts there.
+fn socket() -> Result<UnixStream, StartError> {
+    let refused = |source| StartError::NotConfined { doing: "take over its socket", source };
+    let input = io::stdin();
+    let stat = fstat(input.as_fd()).map_err(io::Error::from).map_err(refused)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
+        return Err(StartError::NotStartedByServer);
+    }
+    let owned: OwnedFd = input.as_fd().try_clone_to_owned().map_err(refused)?;
+    Ok(UnixStream::from(owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_read_back_from_their_arguments() {
+        let mut options = Options::new("/var/lib/claviger");
+        assert_eq!(Options::from_arguments(options.to_arguments()).expect("options"), options);
+        options.master_key_file = Some("/run/secrets/master key".into());
+        options.ceilings = Ceilings { per_actor: 0, together: u32::MAX };
+        assert_eq!(Options::from_arguments(options.to_arguments()).expect("options"), options);
+    }
+
+    #[test]
+    fn wrong_arguments_are_named() {
+        for (arguments, names) in [
+            (vec![], "--data-dir is missing"),
+            (vec!["--data-dir"], "--data-dir has no value"),
+            (vec!["--data-dir", "/x", "--listen", "1"], "--listen is unknown"),
+            (vec!["--data-dir", "/x", "--reveals-per-actor", "-1"], "--reveals-per-actor takes a number"),
+        ] {
+            let error = Options::from_arguments(arguments.into_iter().map(OsString::from)).expect_err(names);
+            assert!(error.to_string().contains(names), "{error}");
+        }
+    }
+}
