@@ -44,6 +44,14 @@ fn cargo_program() -> PathBuf {
     std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
 }
 
+/// The kind of machine that this is, as cargo names it.
+pub(crate) fn host() -> Result<String> {
+    let version = read(&mut command("rustc", &["-vV"]))?;
+    let host =
+        version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names its host")?;
+    Ok(host.to_owned())
+}
+
 /// The folders in which the shell looks for programs, and those of servers that Debian keeps from ordinary users.
 #[expect(clippy::disallowed_methods, reason = "programs are looked for where the shell would")]
 pub(crate) fn find_program(program: &str) -> Option<PathBuf> {

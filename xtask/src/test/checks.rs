@@ -21,7 +21,11 @@ pub(super) fn check_all() -> Result<()> {
 
 /// Licences, bans and sources need no network; advisories do, for their database.
 fn check_dependencies(deny: &Path) -> Result<()> {
-    run(&mut shell::command(deny, &["--offline", "check", "bans", "licenses", "sources"]))?;
+    // For this machine alone: what others need may not be here, and can't be had without a network.
+    let host = shell::host()?;
+    let options = ["--offline", "--locked", "--target", &host, "check", "--hide-inclusion-graph"];
+    let checks = |names: &[&str]| shell::command(deny, &[&options, names].concat());
+    run(&mut checks(&["bans", "licenses", "sources"]))?;
     // A network that swallows packets must not hold up everything else.
     let mut fetch = shell::command("timeout", &["60"]);
     fetch.arg(deny).args(["fetch", "db"]);
@@ -30,7 +34,7 @@ fn check_dependencies(deny: &Path) -> Result<()> {
         say(&format!("   {}", error.to_string().lines().last().unwrap_or_default()));
         return Ok(());
     }
-    run(&mut shell::command(deny, &["--offline", "check", "advisories"]))
+    run(&mut checks(&["advisories"]))
 }
 
 /// The program of the right version: on the search path, or built once into the target folder.
