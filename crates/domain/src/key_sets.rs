@@ -12,6 +12,11 @@ use crate::text::Name;
 use crate::time::Timestamp;
 
 mod fold;
+mod lifecycle;
+mod schedule;
+
+pub use lifecycle::{Act, Facts, Opening, Retrieval};
+pub use schedule::{CatchUpError, FreshKey, MAX_GENERATIONS_PER_RUN};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeySet {
@@ -196,29 +201,12 @@ impl KeySet {
 impl Key {
     /// Why the Key no longer works at `now`, if it doesn't.
     pub fn stopped(&self, now: Timestamp) -> Option<EndReason> {
-        if let Some(ended) = self.ended {
-            return Some(ended.reason);
-        }
-        let expires_at = self.schedule.and_then(|schedule| schedule.expires_at);
-        let retired = self.retirement.filter(|retirement| retirement.retires_at <= now);
-        let expired = expires_at.filter(|expires_at| *expires_at <= now);
-        match (retired, expired) {
-            (Some(retirement), Some(expires_at)) if expires_at < retirement.retires_at => {
-                Some(EndReason::Expired)
-            }
-            (Some(retirement), _) => Some(retirement.reason),
-            (None, Some(_)) => Some(EndReason::Expired),
-            (None, None) => None,
-        }
+        let by_clock = || self.clock_end().filter(|(at, _)| *at <= now).map(|(_, reason)| reason);
+        self.ended.map(|ended| ended.reason).or_else(by_clock)
     }
 
     /// When the clock will end it, whatever else happens.
     pub fn stops_at(&self) -> Option<Timestamp> {
-        let expires_at = self.schedule.and_then(|schedule| schedule.expires_at);
-        let retires_at = self.retirement.map(|retirement| retirement.retires_at);
-        match (expires_at, retires_at) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        self.clock_end().map(|(at, _)| at)
     }
 }

@@ -49,7 +49,7 @@ impl Aggregate for KeySet {
 }
 
 impl KeySet {
-    fn begun(id: KeySetId, at: Timestamp, terms: &KeySetTerms) -> Self {
+    pub(super) fn begun(id: KeySetId, at: Timestamp, terms: &KeySetTerms) -> Self {
         Self {
             id,
             name: terms.name.clone(),
