@@ -9,8 +9,14 @@ use crate::house::{House, Package};
 
 const WORKSPACE: &str = "Cargo.toml";
 
+/// The one package that has a file with unsafe code, and so can't forbid it to every file.
+const UNSAFE_PACKAGE: &str = "claviger-keeper";
+const UNSAFE_FILE: &str = "crates/keeper/src/sandbox.rs";
+
 pub(super) fn check(house: &House) -> Result<Vec<Finding>> {
-    let mut findings = uncommented(&house.text(WORKSPACE)?);
+    let text = house.text(WORKSPACE)?;
+    let mut findings = uncommented(&text);
+    findings.extend(check_lints(house, &text.parse().context("parse Cargo.toml")?)?);
     for (name, package) in &house.packages.ours {
         let path = format!("{}/Cargo.toml", package.folder);
         let manifest: Table = house.text(&path)?.parse().with_context(|| format!("parse {path}"))?;
@@ -42,6 +48,35 @@ fn uncommented(manifest: &str) -> Vec<Finding> {
     findings
 }
 
+/// Every package takes the workspace's lints; the one with unsafe code spells them out, that one loosened by a
+/// step, and has it in one file.
+fn check_lints(house: &House, workspace: &Table) -> Result<Vec<Finding>> {
+    let shared =
+        workspace.get("workspace").and_then(|workspace| workspace.get("lints")).context("the lints")?;
+    let mut loosened = shared.clone();
+    let rust = loosened.get_mut("rust").and_then(Value::as_table_mut).context("the lints of rustc")?;
+    rust.insert("unsafe_code".to_owned(), "deny".into());
+    let mut taken = Table::new();
+    taken.insert("workspace".to_owned(), true.into());
+    let mut findings = Vec::new();
+    for (name, package) in &house.packages.ours {
+        let path = format!("{}/Cargo.toml", package.folder);
+        let manifest: Table = house.text(&path)?.parse().with_context(|| format!("parse {path}"))?;
+        let lints = manifest.get("lints");
+        let loose = name == UNSAFE_PACKAGE && lints == Some(&loosened);
+        if !loose && lints != Some(&Value::Table(taken.clone())) {
+            findings.push(Finding::new(path, 0, "its lints are not the workspace's"));
+        }
+    }
+    let unsafe_lint = concat!("unsafe", "_code");
+    let sources = house.sources.iter().filter(|source| source.text.contains(unsafe_lint));
+    let others = sources.filter(|source| source.path != UNSAFE_FILE && source.package != "xtask");
+    findings.extend(
+        others.map(|source| Finding::new(&source.path, 0, format!("only {UNSAFE_FILE} has unsafe code"))),
+    );
+    Ok(findings)
+}
+
 fn check_manifest(
     house: &House,
     name: &str,
@@ -50,10 +85,6 @@ fn check_manifest(
     manifest: &Table,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let lints = manifest.get("lints").and_then(|lints| lints.get("workspace")).and_then(Value::as_bool);
-    if lints != Some(true) {
-        findings.push(Finding::new(path, 0, "does not take the workspace's lints"));
-    }
     let inside = format!("{}/", package.folder);
     for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
         let Some(dependencies) = manifest.get(kind).and_then(Value::as_table) else { continue };

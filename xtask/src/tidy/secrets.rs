@@ -7,21 +7,10 @@ use syn::visit::{self, Visit};
 use super::Finding;
 use crate::house::House;
 
-/// Types whose content must not leave by accident, wherever they are defined.
-const SECRETS: [&str; 12] = [
-    "Plaintext",
-    "Digest",
-    "DigestKey",
-    "Sealed",
-    "Secret",
-    "MasterKey",
-    "RootSecret",
-    "SealingKey",
-    "KeyTree",
-    "Keys",
-    "Credential",
-    "Presented",
-];
+/// The types whose content is a secret itself, wherever they are defined.
+const SECRETS: [&str; 6] = ["Plaintext", "Digest", "DigestKey", "Sealed", "MasterKey", "RootSecret"];
+/// Types of fields that show their bytes if the type around them derives that.
+const BARE: [&str; 3] = ["Zeroizing", "KeyBytes", "SecretBytes"];
 const SHOWING: [&str; 3] = ["Debug", "Serialize", "Display"];
 
 pub(super) fn check(house: &House) -> Result<Vec<Finding>> {
@@ -38,8 +27,13 @@ struct Derives {
 }
 
 impl Derives {
-    fn look_at(&mut self, name: &syn::Ident, attributes: &[syn::Attribute]) {
-        if !SECRETS.iter().any(|secret| name == secret) {
+    fn look_at<'a>(
+        &mut self,
+        name: &syn::Ident,
+        attributes: &[syn::Attribute],
+        mut fields: impl Iterator<Item = &'a syn::Field>,
+    ) {
+        if !SECRETS.iter().any(|secret| name == secret) && !fields.any(|field| is_bare(&field.ty)) {
             return;
         }
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("derive")) {
@@ -59,26 +53,50 @@ impl Derives {
 
 impl<'ast> Visit<'ast> for Derives {
     fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
-        self.look_at(&item.ident, &item.attrs);
+        self.look_at(&item.ident, &item.attrs, item.fields.iter());
         visit::visit_item_struct(self, item);
     }
 
     fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
-        self.look_at(&item.ident, &item.attrs);
+        self.look_at(&item.ident, &item.attrs, item.variants.iter().flat_map(|variant| &variant.fields));
         visit::visit_item_enum(self, item);
     }
+}
+
+/// Does this type name one of the bare ones, at any depth?
+fn is_bare(of_field: &syn::Type) -> bool {
+    struct Names(bool);
+    impl<'ast> Visit<'ast> for Names {
+        fn visit_path_segment(&mut self, segment: &'ast syn::PathSegment) {
+            self.0 |= BARE.iter().any(|bare| segment.ident == bare);
+            visit::visit_path_segment(self, segment);
+        }
+    }
+    let mut names = Names(false);
+    names.visit_type(of_field);
+    names.0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_secret_that_derives_debug_is_found() {
-        let text = "#[derive(Clone, Debug, serde::Serialize)]\nstruct Plaintext(String);\n#[derive(Debug)]\nstruct Name;";
+    fn found(text: &str) -> Vec<usize> {
         let mut derives = Derives { found: Vec::new() };
         derives.visit_file(&syn::parse_file(text).unwrap());
-        let lines: Vec<usize> = derives.found.iter().map(|(line, _)| *line).collect();
-        assert_eq!(lines, [2, 2]);
+        derives.found.iter().map(|(line, _)| *line).collect()
+    }
+
+    #[test]
+    fn a_secret_that_derives_debug_is_found() {
+        assert_eq!(found("#[derive(Clone, Debug, serde::Serialize)]\nstruct Plaintext(String);"), [2, 2]);
+        assert_eq!(found("#[derive(Debug)]\nstruct Name(String);"), [0; 0]);
+    }
+
+    #[test]
+    fn bare_bytes_inside_a_type_that_derives_debug_are_found() {
+        assert_eq!(found("#[derive(Debug)]\nstruct Key {\n    bytes: Option<Zeroizing<[u8; 32]>>,\n}"), [2]);
+        assert_eq!(found("#[derive(Debug)]\nenum Key {\n    Of(KeyBytes),\n}"), [2]);
+        assert_eq!(found("#[derive(Debug)]\nstruct Keys {\n    key: DigestKey,\n}"), [0; 0]);
     }
 }
