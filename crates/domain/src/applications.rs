@@ -7,6 +7,10 @@ use crate::scope::Place;
 use crate::text::Name;
 use crate::time::Timestamp;
 
+mod cascade;
+
+pub use cascade::{Activation, Return};
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Application {
     pub id: ApplicationId,

@@ -7,6 +7,10 @@ use crate::scope::Place;
 use crate::text::Name;
 use crate::time::{Period, Timestamp};
 
+mod rules;
+
+pub use rules::MAX_NOTIFICATIONS;
+
 /// A template in its present version. Every edit makes a new one and touches no live Key Set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyTemplate {

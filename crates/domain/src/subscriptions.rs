@@ -8,6 +8,12 @@ use crate::scope::Place;
 use crate::text::Note;
 use crate::time::Timestamp;
 
+mod lifecycle;
+mod reuse;
+
+pub use lifecycle::{SubscriptionAct, UsedSet, subset_of};
+pub use reuse::{Candidate, Wanted, default_name};
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     pub id: SubscriptionId,

@@ -137,6 +137,10 @@ impl Period {
         Self { span: days.days() }
     }
 
+    pub fn years(years: i16) -> Self {
+        Self { span: years.years() }
+    }
+
     pub fn is_zero(&self) -> bool {
         self.span.is_zero()
     }
