@@ -1,5 +1,6 @@
 //! Claviger's own tasks, run as `cargo xtask NAME`: one file or folder each.
 
+mod docs;
 mod house;
 mod shell;
 mod test;
@@ -15,6 +16,8 @@ use clap::Parser;
 enum Task {
     /// Checks what a compiler can't: forbidden edges, house numbers, promises and their tests.
     Tidy,
+    /// Writes anew those parts of the documents that are generated.
+    Docs(docs::Arguments),
     /// Installs what is missing, checks everything and runs every test.
     Test(test::Arguments),
 }
@@ -22,6 +25,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Tidy => tidy::run(),
+        Task::Docs(arguments) => docs::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
     };
     match done {

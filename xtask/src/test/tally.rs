@@ -13,7 +13,8 @@ use crate::shell::{say, shown};
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     kinds: Vec<(String, Count, Duration)>,
-    passed: BTreeSet<String>,
+    /// Of kinds that passed as a whole, and of the one that runs.
+    named: BTreeSet<String>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl Tally {
             let line = line.context("the output of cargo")?;
             say(&line);
             count.add(&line);
-            self.passed.extend(passed_test(&line).map(str::to_owned));
+            self.named.extend(named_test(&line).map(str::to_owned));
         }
         let status = child.wait().context("wait for cargo")?;
         if !status.success() || count.failed > 0 {
@@ -49,9 +50,9 @@ impl Tally {
         Ok(())
     }
 
-    /// The names of all tests that passed.
-    pub(super) const fn passed(&self) -> &BTreeSet<String> {
-        &self.passed
+    /// The names of all tests that ran.
+    pub(super) const fn named(&self) -> &BTreeSet<String> {
+        &self.named
     }
 
     /// The last thing that the test command shows.
@@ -86,9 +87,10 @@ impl Count {
     }
 }
 
-/// Reads `test a::b ... ok`, also with ` - should panic` after the name.
-fn passed_test(line: &str) -> Option<&str> {
-    let name = line.strip_prefix("test ")?.strip_suffix(" ... ok")?;
+/// Reads `test a::b ... ok`, also with ` - should panic` after the name. Whether it passed is for cargo to say:
+/// what a test's own processes print may stand before the `ok`.
+fn named_test(line: &str) -> Option<&str> {
+    let (name, _) = line.strip_prefix("test ")?.split_once(" ... ")?;
     Some(name.strip_suffix(" - should panic").unwrap_or(name))
 }
 
@@ -108,11 +110,11 @@ mod tests {
     }
 
     #[test]
-    fn passed_tests_are_named() {
-        assert_eq!(passed_test("test a::b ... ok"), Some("a::b"));
-        assert_eq!(passed_test("test a::b - should panic ... ok"), Some("a::b"));
-        assert_eq!(passed_test("test a::b ... FAILED"), None);
-        assert_eq!(passed_test("running 3 tests"), None);
+    fn tests_are_named() {
+        assert_eq!(named_test("test a::b ... ok"), Some("a::b"));
+        assert_eq!(named_test("test a::b - should panic ... ok"), Some("a::b"));
+        assert_eq!(named_test("test result: ok. 1 passed; 0 failed"), None);
+        assert_eq!(named_test("running 3 tests"), None);
     }
 
     #[test]
