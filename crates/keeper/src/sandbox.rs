@@ -3,8 +3,9 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd as _, RawFd};
 
+use rustix::fs::{Dir, Mode, OFlags, open};
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, dumpable_behavior, getrlimit, set_dumpable_behavior, setrlimit, umask,
@@ -34,7 +35,7 @@ pub(crate) fn confine() -> Result<Result<(), String>, StartError> {
     let no_core = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, no_core).map_err(io::Error::from).map_err(refused("forbid core files"))?;
     set_no_new_privs(true).map_err(io::Error::from).map_err(refused("give up new privileges"))?;
-    umask(rustix::fs::Mode::from_raw_mode(0o077));
+    umask(Mode::from_raw_mode(0o077));
     // A name is for people only.
     let _ = set_name(NAME);
     close_inherited().map_err(refused("close what it inherited"))?;
@@ -60,25 +61,26 @@ fn lock_memory() -> Result<(), String> {
 /// Closes every file but input, output and errors. Whoever started the server may have left some open for
 /// all its children, listening sockets among them.
 fn close_inherited() -> io::Result<()> {
-    for number in inherited()? {
+    let list = Dir::new(open(
+        "/proc/self/fd",
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?)?;
+    let own = list.fd()?.as_raw_fd();
+    let mut inherited = Vec::new();
+    for entry in list {
+        let number = entry?.file_name().to_str().ok().and_then(|name| name.parse::<RawFd>().ok());
+        inherited.extend(number.filter(|number| *number > 2 && *number != own));
+    }
+    for number in inherited {
         close(number);
     }
     Ok(())
 }
 
-fn inherited() -> io::Result<Vec<RawFd>> {
-    let mut numbers = Vec::new();
-    for entry in std::fs::read_dir("/proc/self/fd")? {
-        let number = entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok());
-        numbers.extend(number.filter(|number| *number > 2));
-    }
-    Ok(numbers)
-}
-
 #[expect(unsafe_code, reason = "a file that no value owns can be closed by its number alone")]
 fn close(number: RawFd) {
     // SAFETY: this is the first thing that the process does. It runs one thread, nothing of it has opened a
-    // file yet that is still open (the folder that listed the numbers is closed again, and closing its
-    // number twice is harmless), and so no value owns any of these numbers.
+    // file that is still open but the list of these numbers, which is not among them: no value owns any.
     unsafe { rustix::io::close(number) }
 }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::GRACE;
 use super::child::{Running, Starter};
 use super::error::SpawnError;
 use super::link::Shared;
@@ -61,8 +60,7 @@ impl Supervisor {
             }
         };
         self.shared.disconnect();
-        let grace = if self.shared.is_stopping() { GRACE } else { LAST_BREATH };
-        let status = running.end(grace);
+        let status = running.end(LAST_BREATH);
         if !self.shared.is_stopping() {
             let reason = trouble.map_or(status.clone(), |trouble| format!("{trouble}; {status}"));
             self.shared.trouble(Notice::Lost { process, reason });

@@ -1,0 +1,10 @@
+//! The keeper as a real process: this test program starts itself again as the keeper, as `claviger serve`
+//! does.
+
+mod books;
+mod restarts;
+mod secrecy;
+mod starts;
+mod support;
+mod talk;
+mod wire;
