@@ -14,9 +14,11 @@ use crate::time::Timestamp;
 mod fold;
 mod lifecycle;
 mod schedule;
+mod timeline;
 
 pub use lifecycle::{Act, Facts, Opening, Retrieval};
 pub use schedule::{CatchUpError, FreshKey, MAX_GENERATIONS_PER_RUN};
+pub use timeline::{Milestone, TimelineItem};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeySet {

@@ -104,7 +104,7 @@ impl Key {
     }
 
     /// The end that the clock brought, ready to be recorded.
-    fn ended_by_clock(&self, now: Timestamp) -> Option<Ended> {
+    pub(super) fn ended_by_clock(&self, now: Timestamp) -> Option<Ended> {
         let (ended_at, reason) = self.clock_end().filter(|(at, _)| *at <= now)?;
         Some(Ended { ended_at, planned_at: self.planned_end(reason), reason })
     }
@@ -116,7 +116,7 @@ impl Key {
     }
 
     /// When it was to end for this reason, if anything had set a date.
-    fn planned_end(&self, reason: EndReason) -> Option<Timestamp> {
+    pub(super) fn planned_end(&self, reason: EndReason) -> Option<Timestamp> {
         match reason {
             EndReason::Expired => self.schedule.and_then(|schedule| schedule.expires_at),
             EndReason::Rotated if self.retirement.is_none_or(|it| it.reason == EndReason::Rotated) => {
