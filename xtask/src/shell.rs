@@ -52,15 +52,6 @@ pub(crate) fn host() -> Result<String> {
     Ok(host.to_owned())
 }
 
-/// The folders in which the shell looks for programs, and those of servers that Debian keeps from ordinary users.
-#[expect(clippy::disallowed_methods, reason = "programs are looked for where the shell would")]
-pub(crate) fn find_program(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders =
-        std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from));
-    folders.map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
-}
-
 /// Where cargo puts what it builds.
 #[expect(clippy::disallowed_methods, reason = "cargo's own variable, followed as cargo does")]
 pub(crate) fn target_folder() -> PathBuf {

@@ -19,5 +19,6 @@ pub use ambient::POSTGRES_VARIABLE;
 pub use claviger::{Claviger, Initialised, Output, Server};
 pub use ports::{Port, free_port};
 pub use postgres::{Database, Postgres};
+pub use programs::locate;
 pub use proxies::{Caddy, Nginx};
 pub use upstream::{Seen, Upstream};

@@ -7,27 +7,27 @@ use crate::ambient;
 /// Folders that Debian keeps out of an ordinary user's path, though servers live there.
 const FURTHER_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
+/// Where a program is, if it is there: on the search path, or where Debian keeps it off that path.
+pub fn locate(program: &str) -> Option<PathBuf> {
+    let path = ambient::search_path();
+    let folders = std::env::split_paths(&path).chain(FURTHER_FOLDERS.iter().map(PathBuf::from));
+    let debian = newest_debian_postgres();
+    debian.into_iter().chain(folders).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
+}
+
 /// The program's path. Its absence fails the test.
 #[track_caller]
 pub(crate) fn find(program: &str, package: &str) -> PathBuf {
-    let path = ambient::search_path();
-    std::env::split_paths(&path)
-        .chain(FURTHER_FOLDERS.iter().map(PathBuf::from))
-        .map(|folder| folder.join(program))
-        .find(|candidate| candidate.is_file())
-        .unwrap_or_else(|| missing(program, package))
+    locate(program).unwrap_or_else(|| missing(program, package))
 }
 
-/// A program of PostgreSQL's server. Debian keeps each version's in a folder of its own, off the path; the
-/// newest is taken.
+/// A program of PostgreSQL's server.
 #[track_caller]
 pub(crate) fn find_postgres(program: &str) -> PathBuf {
-    newest_debian_postgres()
-        .map(|folder| folder.join(program))
-        .filter(|candidate| candidate.is_file())
-        .unwrap_or_else(|| find(program, "postgresql"))
+    find(program, "postgresql")
 }
 
+/// Debian keeps each version's programs in a folder of its own; the newest is taken.
 fn newest_debian_postgres() -> Option<PathBuf> {
     let versions = Path::new("/usr/lib/postgresql").read_dir().ok()?;
     versions

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, ensure};
+use claviger_testkit::locate;
 
-use crate::shell::{self, cargo, find_program, run, say, step};
+use crate::shell::{self, cargo, run, say, step};
 
 /// The version that reads `deny.toml`.
 const CARGO_DENY: &str = "0.20.2";
@@ -41,9 +42,7 @@ fn check_dependencies(deny: &Path) -> Result<()> {
 fn cargo_deny() -> Result<PathBuf> {
     let folder = shell::target_folder().join("tools");
     let own = folder.join("bin/cargo-deny");
-    if let Some(found) =
-        find_program("cargo-deny").into_iter().chain([own.clone()]).find(|path| is_right(path))
-    {
+    if let Some(found) = locate("cargo-deny").into_iter().chain([own.clone()]).find(|path| is_right(path)) {
         return Ok(found);
     }
     let mut install = cargo(&["install", "--locked", "--version", CARGO_DENY, "cargo-deny", "--root"]);

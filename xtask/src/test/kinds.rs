@@ -13,10 +13,7 @@ pub(super) struct Kind {
 /// A row for each kind, in the order of running. An integration test belongs to the kind whose pattern fits
 /// its file's name.
 pub(super) const KINDS: &[Kind] = &[
-    Kind {
-        name: "unit and property",
-        arguments: &["--lib", "--bins", "--test", "lifecycle*", "--test", "propert*"],
-    },
+    Kind { name: "unit and property", arguments: &["--lib", "--bins", "--test", "lifecycle*"] },
     Kind { name: "store, on both databases", arguments: &["--test", "store*"] },
     Kind { name: "service, on both databases", arguments: &["--test", "service*"] },
     Kind { name: "keeper, as a process", arguments: &["--test", "keeper*"] },

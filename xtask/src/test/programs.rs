@@ -1,10 +1,11 @@
 //! The system's programs that tests run: those that are missing are installed, and no others.
 
-use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
+use claviger_testkit::locate;
 
-use crate::shell::{self, find_program, run, say, step};
+use crate::shell::{self, run, say, step};
 
 /// Programs, and the package that has each on Debian and its kin.
 const PROGRAMS: &[(&str, &str)] =
@@ -12,15 +13,18 @@ const PROGRAMS: &[(&str, &str)] =
 
 pub(super) fn install_missing() -> Result<()> {
     step("programs");
-    let packages: Vec<&str> =
-        PROGRAMS.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+    let packages: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| locate(program).is_none())
+        .map(|(_, package)| *package)
+        .collect();
     if packages.is_empty() {
         say("   nothing is missing");
         return Ok(());
     }
     say(&format!("   missing: {}", packages.join(", ")));
     install(&packages)?;
-    match PROGRAMS.iter().find(|(program, _)| !is_there(program)) {
+    match PROGRAMS.iter().find(|(program, _)| locate(program).is_none()) {
         Some((program, package)) => {
             bail!("the package `{package}` was installed, and there is no `{program}`")
         }
@@ -28,19 +32,8 @@ pub(super) fn install_missing() -> Result<()> {
     }
 }
 
-fn is_there(program: &str) -> bool {
-    find_program(program).is_some() || (program == "postgres" && debian_has_postgres())
-}
-
-/// Debian keeps the server of each version in a folder of its own, off the search path.
-fn debian_has_postgres() -> bool {
-    let versions = Path::new("/usr/lib/postgresql").read_dir();
-    versions
-        .is_ok_and(|versions| versions.flatten().any(|version| version.path().join("bin/postgres").is_file()))
-}
-
 fn install(packages: &[&str]) -> Result<()> {
-    if find_program("apt-get").is_none() {
+    if locate("apt-get").is_none() {
         bail!(
             "install {} with this system's package manager, and run this again: only apt-get is known here",
             packages.join(", ")
@@ -52,12 +45,12 @@ fn install(packages: &[&str]) -> Result<()> {
 }
 
 /// Root itself, or sudo where it asks no question. No service is started: tests start their own.
-fn as_root(words: &[&str]) -> Result<std::process::Command> {
+fn as_root(words: &[&str]) -> Result<Command> {
     let variables = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"];
     let root = shell::read(&mut shell::command("id", &["-u"]))?.trim() == "0";
     let mut command = match root {
         true => shell::command("env", &variables[1..]),
-        false if find_program("sudo").is_some() => {
+        false if locate("sudo").is_some() => {
             let mut command = shell::command("sudo", &["-n"]);
             command.args(variables);
             command
