@@ -101,6 +101,13 @@ pub struct Private {
     pub secret: Option<Digest>,
 }
 
+/// The members of one kind's `data`, for documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventShape {
+    pub kind: &'static str,
+    pub fields: &'static [&'static str],
+}
+
 macro_rules! events {
     ($($variant:ident($subject:ident: $subject_id:ty) = $kind:literal { $($field:ident: $type:ty,)* })*) => {
         /// What happened. Each shape carries the values after the change. What gives or takes a
@@ -118,6 +125,12 @@ macro_rules! events {
         impl EventBody {
             /// All kinds, for documentation and filters.
             pub const KINDS: &'static [&'static str] = &[$($kind),*];
+
+            /// What each kind carries, in the order of [`Self::KINDS`].
+            pub const SHAPES: &'static [EventShape] = &[$(EventShape {
+                kind: $kind,
+                fields: &[stringify!($subject), $(stringify!($field)),*],
+            }),*];
 
             /// `noun.past_participle`.
             pub const fn kind(&self) -> &'static str {

@@ -1,0 +1,79 @@
+//! Carries out what was meant, and turns how it ended into an exit code: 0 done, 1 refused or failed, 2
+//! misused.
+
+mod completions;
+mod config_check;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use tokio::runtime::Builder;
+
+use crate::arguments::{Invocation, Misuse};
+use crate::documentation;
+use crate::rest;
+use crate::terminal;
+
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    Refused,
+}
+
+const REFUSED: u8 = 1;
+const MISUSED: u8 = 2;
+
+/// The program from its command line to its exit code.
+pub(crate) fn main() -> ExitCode {
+    match Invocation::from_command_line() {
+        Ok(invocation) => run(invocation),
+        Err(Misuse::Grammar(error)) => {
+            // Help and version are answers too: then the code is 0.
+            let _ = error.print();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(MISUSED))
+        }
+        Err(error) => {
+            terminal::print_error(&error.to_string());
+            ExitCode::from(MISUSED)
+        }
+    }
+}
+
+fn run(invocation: Invocation) -> ExitCode {
+    let result = match invocation {
+        // Before any thread is made: it has a process of its own to close down.
+        Invocation::Keeper { arguments } => return claviger_keeper::process::main(arguments),
+        Invocation::ConfigCheck { settings, json } => config_check::run(&settings, json),
+        Invocation::Completions(shell) => {
+            completions::print(shell);
+            Ok(Outcome::Done)
+        }
+        Invocation::Docs(page) => {
+            terminal::print(&documentation::page(page));
+            Ok(Outcome::Done)
+        }
+        Invocation::Login { url, json } => on_one_thread(rest::login(url, json)),
+        Invocation::Rest(request) => on_one_thread(rest::run(*request)),
+        Invocation::Quickstart { .. }
+        | Invocation::Serve { .. }
+        | Invocation::Init { .. }
+        | Invocation::VerifyLog { .. }
+        | Invocation::Doctor { .. } => Err(anyhow::anyhow!("not built yet")),
+    };
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Refused) => ExitCode::from(REFUSED),
+        Err(error) => {
+            terminal::print_error(&format!("{error:#}"));
+            ExitCode::from(REFUSED)
+        }
+    }
+}
+
+/// Runs a command that waits for one thing at a time.
+fn on_one_thread<F: Future<Output = anyhow::Result<Outcome>>>(work: F) -> anyhow::Result<Outcome> {
+    let runtime = Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    runtime.block_on(work)
+}

@@ -1,0 +1,190 @@
+//! What contradicts itself or is unwise in a configuration, with the way to mend it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use tracing_subscriber::EnvFilter;
+
+use super::Configuration;
+
+/// Whether a finding forbids to start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Weight {
+    Error,
+    Warning,
+}
+
+/// Something to mend.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Finding {
+    pub(crate) weight: Weight,
+    /// What it is about: a setting, a file, a part of the set-up.
+    pub(crate) about: String,
+    /// What is wrong, and how to mend it.
+    pub(crate) detail: String,
+}
+
+impl Finding {
+    pub(crate) fn error(about: &str, detail: impl Into<String>) -> Self {
+        Self { weight: Weight::Error, about: about.to_owned(), detail: detail.into() }
+    }
+
+    pub(crate) fn warning(about: &str, detail: impl Into<String>) -> Self {
+        Self { weight: Weight::Warning, about: about.to_owned(), detail: detail.into() }
+    }
+}
+
+/// All findings about the configuration itself; nothing is opened but the file's mode looked at.
+pub(super) fn all(configuration: &Configuration, file: Option<&Path>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    addresses(configuration, &mut findings);
+    origins(configuration, &mut findings);
+    exposure(configuration, &mut findings);
+    values(configuration, &mut findings);
+    if let Some(file) = file {
+        file_mode(configuration, file, &mut findings);
+    }
+    findings
+}
+
+/// Two doors can't share an address, also those that do not exist yet.
+fn addresses(configuration: &Configuration, findings: &mut Vec<Finding>) {
+    let doors = [
+        ("listen", configuration.listen),
+        ("gateway_listen", configuration.gateway_listen),
+        ("ext_authz_listen", configuration.ext_authz_listen),
+        ("metrics_listen", configuration.metrics_listen),
+    ];
+    for (at, (name, address)) in doors.iter().enumerate() {
+        for (other, taken) in &doors[..at] {
+            if collide(*address, *taken) {
+                let detail =
+                    format!("{address} is also the address of `{other}`: give each a port of its own");
+                findings.push(Finding::error(name, detail));
+            }
+        }
+    }
+}
+
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let any = |address: SocketAddr| address.ip().is_unspecified();
+    // Port 0 asks the system for any that is free.
+    one.port() != 0 && one.port() == other.port() && (one.ip() == other.ip() || any(one) || any(other))
+}
+
+/// The console's cookies and the upstreams' pages must never meet (design: one origin each).
+fn origins(configuration: &Configuration, findings: &mut Vec<Finding>) {
+    let url = &configuration.public_url;
+    let Some((scheme, host, port)) = split_origin(url) else {
+        let detail =
+            format!("{url} must begin with http:// or https:// and have a host, and neither user, ? nor #");
+        findings.push(Finding::error("public_url", detail));
+        return;
+    };
+    let gateway = configuration.gateway_listen;
+    let same_host = host.parse::<IpAddr>().map_or(host == "localhost" && gateway.ip().is_loopback(), |ip| {
+        ip == gateway.ip() || gateway.ip().is_unspecified()
+    });
+    if port == gateway.port() && same_host {
+        let detail = format!(
+            "{url} is the origin of the gateway ({gateway}): console and gateway never share one, or an \
+             upstream's page could act as the person signed in; give them different ports or names"
+        );
+        findings.push(Finding::error("public_url", detail));
+    }
+    let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if scheme == "http" && !loopback {
+        let detail = format!("{url} sends service keys in the clear: put TLS in front and say https://");
+        findings.push(Finding::warning("public_url", detail));
+    }
+}
+
+/// Scheme, host without brackets, port.
+fn split_origin(url: &str) -> Option<(&str, &str, u16)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let standard = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return None,
+    };
+    let authority = rest.split('/').next()?;
+    if rest.contains(['?', '#', '@', ' ', '\\']) || authority.is_empty() {
+        return None;
+    }
+    if let Some(inner) = authority.strip_prefix('[') {
+        let (host, after) = inner.split_once(']')?;
+        let port = if after.is_empty() { standard } else { after.strip_prefix(':')?.parse().ok()? };
+        return Some((scheme, host, port));
+    }
+    match authority.split_once(':') {
+        Some((host, port)) => Some((scheme, host, port.parse().ok()?)),
+        None => Some((scheme, authority, standard)),
+    }
+}
+
+/// Doors that are open to more than they need.
+fn exposure(configuration: &Configuration, findings: &mut Vec<Finding>) {
+    for network in &configuration.doors.trusted {
+        if network.prefix_len() == 0 {
+            let detail = format!(
+                "{network} is everybody: anyone could say where a call comes from and ask forward-auth; \
+                 name your proxies' addresses"
+            );
+            findings.push(Finding::error("doors.trusted", detail));
+        }
+    }
+    if !configuration.metrics_listen.ip().is_loopback() {
+        let detail = format!(
+            "{} can be reached from outside, and /metrics asks for no key: keep it where only your \
+             monitoring reaches it",
+            configuration.metrics_listen
+        );
+        findings.push(Finding::warning("metrics_listen", detail));
+    }
+}
+
+/// Values that have the right type and make no sense.
+fn values(configuration: &Configuration, findings: &mut Vec<Finding>) {
+    let url = configuration.database_url.expose();
+    if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        findings.push(Finding::error("database_url", "must begin with sqlite: or postgres://"));
+    }
+    let doors = &configuration.doors;
+    if doors.failures_per_minute == 0 {
+        findings.push(Finding::error("doors.failures_per_minute", "must be at least 1"));
+    }
+    if doors.max_staleness.is_zero() {
+        findings.push(Finding::error("doors.max_staleness", "must be longer than nothing, such as PT1H"));
+    }
+    let keeper = &configuration.keeper;
+    if keeper.opens_per_actor_per_hour > keeper.opens_per_hour {
+        let detail = "is more than `keeper.opens_per_hour`, which binds all actors together";
+        findings.push(Finding::warning("keeper.opens_per_actor_per_hour", detail));
+    }
+    if let Err(error) = EnvFilter::try_new(&configuration.log.filter) {
+        findings.push(Finding::error("log.filter", error.to_string()));
+    }
+    if let Some(name) = &configuration.node_name
+        && claviger_domain::text::Name::new(name).is_err()
+    {
+        findings.push(Finding::error("node_name", "must be 1 to 100 characters of ordinary text"));
+    }
+}
+
+/// A file with a password in it is for its owner's eyes.
+fn file_mode(configuration: &Configuration, file: &Path, findings: &mut Vec<Finding>) {
+    let url = &configuration.database_url;
+    let Ok(text) = std::fs::read_to_string(file) else { return };
+    let holds_password = url.masked().contains(":***@") && text.contains(url.expose());
+    let Ok(mode) = std::fs::metadata(file).map(|metadata| metadata.permissions().mode()) else { return };
+    if holds_password && mode & 0o077 != 0 {
+        let detail = format!(
+            "{} holds the database's password and can be read by others: `chmod 600 {0}`, or set \
+             CLAVIGER_DATABASE_URL_FILE",
+            file.display()
+        );
+        findings.push(Finding::warning("database_url", detail));
+    }
+}

@@ -1,0 +1,224 @@
+//! Every setting: its name, type, default and meaning, once. The structs that are read, the defaults, the
+//! variables' names and docs/configuration.md all come from here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use claviger_domain::secret::Plaintext;
+use claviger_domain::time::Period;
+use ipnet::IpNet;
+use serde::Deserialize;
+
+/// How a setting is written; decides how a variable's text is understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Text,
+    Path,
+    Address,
+    Number,
+    /// In a variable: separated by commas.
+    List,
+    Choice(&'static [&'static str]),
+    /// Shown to no one; its variable has a `_FILE` variant.
+    Secret,
+}
+
+/// One setting, described.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
+    pub(crate) form: Form,
+    /// As TOML writes it; empty if there is none.
+    pub(crate) default: &'static str,
+    pub(crate) meaning: &'static [&'static str],
+}
+
+/// The settings under one heading of the file; the first section has none.
+#[derive(Debug)]
+pub(crate) struct Section {
+    pub(crate) name: &'static str,
+    pub(crate) settings: &'static [Setting],
+}
+
+impl Section {
+    /// The setting's full name, such as `doors.trusted`.
+    pub(crate) fn key(&self, setting: &Setting) -> String {
+        if self.name.is_empty() { setting.name.to_owned() } else { format!("{}.{}", self.name, setting.name) }
+    }
+}
+
+macro_rules! section {
+    ($(#[doc = $about:literal])+ $struct:ident {
+        $($(#[doc = $meaning:literal])+ $name:ident: $type:ty, $form:expr, $default:literal;)+
+    } $({ $($(#[doc = $inner_about:literal])+ $inner:ident: $inner_type:ty,)+ })?) => {
+        $(#[doc = $about])+
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $struct {
+            $($(#[doc = $meaning])+ pub(crate) $name: $type,)+
+            $($($(#[doc = $inner_about])+ pub(crate) $inner: $inner_type,)+)?
+        }
+
+        impl $struct {
+            const SETTINGS: &[Setting] = &[
+                $(Setting {
+                    name: stringify!($name),
+                    form: $form,
+                    default: $default,
+                    meaning: &[$($meaning),+],
+                },)+
+            ];
+        }
+    };
+}
+
+section! {
+    /// All settings as they are written.
+    Settings {
+        /// The folder of the embedded database, the keeper's files and the snapshot. It is made with mode
+        /// 0700 if it is missing.
+        data_dir: PathBuf, Form::Path, "\"./claviger-data\"";
+        /// Where the data is: `sqlite:FILE` or `postgres://user:password@host/database`. Left out: SQLite,
+        /// in the file `claviger.db` of `data_dir`.
+        database_url: Option<DatabaseUrl>, Form::Secret, "";
+        /// Where console, REST API and forward-auth listen.
+        listen: SocketAddr, Form::Address, "\"127.0.0.1:7700\"";
+        /// Where the built-in gateway will listen. Checked, but nothing listens there yet.
+        gateway_listen: SocketAddr, Form::Address, "\"127.0.0.1:7701\"";
+        /// Where Envoy's external authorization will listen. Checked, but nothing listens there yet.
+        ext_authz_listen: SocketAddr, Form::Address, "\"127.0.0.1:7702\"";
+        /// Where `/metrics` is, and nowhere else.
+        metrics_listen: SocketAddr, Form::Address, "\"127.0.0.1:7703\"";
+        /// How people and programs reach `listen` from outside: links are built from it, never from what a
+        /// request says. Left out: `http://` and the address of `listen`.
+        public_url: Option<String>, Form::Text, "";
+        /// The file with the master key, mode 0600. Left out: `master.key` in the keeper's folder of
+        /// `data_dir`, made on the first start.
+        master_key_file: Option<PathBuf>, Form::Path, "";
+        /// What this node is called in `/v1/nodes`. Left out: the name of the host.
+        node_name: Option<String>, Form::Text, "";
+    } {
+        /// The doors' own.
+        doors: Doors,
+        /// The keeper's own.
+        keeper: KeeperLimits,
+        /// The log's own.
+        log: LogSettings,
+    }
+}
+
+section! {
+    /// How the doors treat those who knock.
+    Doors {
+        /// The proxies whose word about a caller's address is believed, and the only peers that forward-auth
+        /// answers. Networks in CIDR notation.
+        trusted: Vec<IpNet>, Form::List, "[\"127.0.0.0/8\", \"::1/128\"]";
+        /// Which headers tell forward-auth about the original request: `forwarded` reads
+        /// `X-Forwarded-Method`, `-Uri` and `-For` (Caddy, Traefik), `original` reads `X-Original-Method`
+        /// and `X-Original-URI` (nginx).
+        dialect: Dialect, Form::Choice(&["forwarded", "original"]), "\"forwarded\"";
+        /// After how many failed attempts within a minute a source is told to slow down.
+        failures_per_minute: u32, Form::Number, "120";
+        /// For how long deciding goes on from memory while the log can't be reached; after that every call
+        /// is refused as `stale`. An ISO 8601 duration.
+        max_staleness: Period, Form::Text, "\"PT24H\"";
+    }
+}
+
+section! {
+    /// The keeper's ceilings on opening what is sealed, which survive its restarts.
+    KeeperLimits {
+        /// How many secrets one actor may have opened within an hour.
+        opens_per_actor_per_hour: u32, Form::Number, "30";
+        /// How many secrets all actors together may have opened within an hour.
+        opens_per_hour: u32, Form::Number, "1000";
+    }
+}
+
+section! {
+    /// What the program says about itself, on its error output.
+    LogSettings {
+        /// `human` for a terminal, `json` for programs: one object per line.
+        format: LogFormat, Form::Choice(&["human", "json"]), "\"human\"";
+        /// What is worth a line: `error`, `warn`, `info`, `debug`, `trace`, also by module, such as
+        /// `info,claviger_service=debug`.
+        filter: String, Form::Text, "\"info\"";
+    }
+}
+
+/// All settings, in the order of the documentation.
+pub(crate) const SECTIONS: &[Section] = &[
+    Section { name: "", settings: Settings::SETTINGS },
+    Section { name: "doors", settings: Doors::SETTINGS },
+    Section { name: "keeper", settings: KeeperLimits::SETTINGS },
+    Section { name: "log", settings: LogSettings::SETTINGS },
+];
+
+/// Which headers forward-auth reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Dialect {
+    Forwarded,
+    Original,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LogFormat {
+    Human,
+    Json,
+}
+
+/// The database's address, which may hold a password.
+#[derive(Debug, Clone)]
+pub(crate) struct DatabaseUrl(Plaintext);
+
+impl DatabaseUrl {
+    pub(crate) fn new(url: String) -> Self {
+        Self(Plaintext::new(url))
+    }
+
+    /// The whole address, with its password.
+    pub(crate) fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
+    /// The address with stars in the place of a password.
+    pub(crate) fn masked(&self) -> String {
+        let url = self.expose();
+        let without_query = url.split('?').next().unwrap_or(url);
+        let Some((scheme, rest)) = without_query.split_once("://") else { return without_query.to_owned() };
+        match rest.rsplit_once('@') {
+            Some((user, host)) if user.contains(':') => {
+                let name = user.split(':').next().unwrap_or_default();
+                format!("{scheme}://{name}:***@{host}")
+            }
+            _ => without_query.to_owned(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for DatabaseUrl {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_the_databases_address_is_not_shown() {
+        for (url, masked) in [
+            ("postgres://ada:s3cret@db:5432/claviger?sslmode=require", "postgres://ada:***@db:5432/claviger"),
+            ("postgres://ada:p@ss@db/claviger", "postgres://ada:***@db/claviger"),
+            ("postgres://ada@db/claviger", "postgres://ada@db/claviger"),
+            ("sqlite:/var/lib/claviger.db", "sqlite:/var/lib/claviger.db"),
+        ] {
+            assert_eq!(DatabaseUrl::new(url.to_owned()).masked(), masked);
+            assert!(!format!("{:?}", DatabaseUrl::new(url.to_owned())).contains("ada"));
+        }
+    }
+}

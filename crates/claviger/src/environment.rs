@@ -1,0 +1,28 @@
+//! The one place of the program that asks for environment variables. What a variable means is decided by
+//! who asks: `configuration` for the server's, `rest` for the command line's.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::PathBuf;
+
+/// What every variable of ours begins with.
+pub(crate) const PREFIX: &str = "CLAVIGER_";
+
+/// The variables that begin with [`PREFIX`], by name. One that is not UTF-8 is shown as it can be: it will
+/// not fit whatever it is for, and be named.
+pub(crate) fn ours() -> BTreeMap<String, String> {
+    env::vars_os()
+        .filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            name.starts_with(PREFIX).then(|| (name, value.to_string_lossy().into_owned()))
+        })
+        .collect()
+}
+
+/// The folder of the user's own configuration, as the XDG specification has it.
+#[expect(clippy::disallowed_methods, reason = "the one place of the program that asks for variables")]
+pub(crate) fn user_configuration_folder() -> Option<PathBuf> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+    Some(folder.join("claviger"))
+}
