@@ -94,6 +94,7 @@ impl Desk {
         Health {
             root: self.started.tree.fingerprint(),
             reveals: self.started.retrievals.count(now),
+            keys_given: self.keys_given,
             memory_locked: self.memory_locked,
             dumpable: sandbox::is_dumpable(),
         }

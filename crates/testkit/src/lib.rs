@@ -7,6 +7,7 @@
 
 mod ambient;
 mod claviger;
+mod keeper;
 mod ports;
 mod postgres;
 mod probe;
@@ -17,6 +18,7 @@ mod upstream;
 
 pub use ambient::POSTGRES_VARIABLE;
 pub use claviger::{Claviger, Initialised, Output, Server};
+pub use keeper::{enter_keeper, keeper_arguments};
 pub use ports::{Port, free_port};
 pub use postgres::{Database, Postgres};
 pub use programs::locate;

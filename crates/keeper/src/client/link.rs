@@ -251,3 +251,6 @@ fn hang_up(state: &State) {
         let _ = link.socket.shutdown(Shutdown::Write);
     }
 }
+
+#[cfg(test)]
+mod tests;

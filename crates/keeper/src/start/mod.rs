@@ -69,34 +69,10 @@ pub(crate) fn start(
     files::own_folder(&layout.folder)
         .map_err(|source| StartError::storage("make the folder", &layout.folder, source))?;
     let lock = lock(&layout.folder)?;
-    let mut past = Past::new(ceilings);
-    let was_there = layout.journal.exists();
-    let root_is_there = layout.root.exists();
-    if root_is_there && !was_there {
-        return Err(StartError::JournalLost { path: layout.journal.clone() });
-    }
-    let (mut journal, cut) = Journal::open(&layout.journal, &mut |entry| past.learn(entry))
-        .map_err(|cause| StartError::journal(&layout.journal, cause))?;
-    let mut warnings = Vec::new();
-    if cut > 0 {
-        warnings.push(format!(
-            "the keeper's journal ended in {cut} bytes of a line that a crash cut short; they were removed, \
-             and what they were about was never answered"
-        ));
-    }
-    if journal.is_empty() {
-        if root_is_there {
-            warnings.push(
-                "the keeper's journal was empty and begins anew: what was opened before is no longer on \
-                 its record, and the ceilings count from now"
-                    .into(),
-            );
-        }
-        write(&mut journal, layout, Fact::Begun { version: journal::VERSION }, ambient)?;
-        files::sync_folder_of(&layout.journal)
-            .map_err(|source| StartError::storage("sync the folder of", &layout.journal, source))?;
-    }
-    if !root_is_there && past.root.is_some() {
+    let root_is_there = is_there(&layout.root)?;
+    let mut past = Past { root: None, retrievals: Ledger::new(ceilings), warnings: Vec::new() };
+    let mut journal = open_journal(layout, root_is_there, &mut past, ambient)?;
+    if past.root.is_some() && !root_is_there {
         return Err(StartError::RootLost { path: layout.root.clone() });
     }
     let tree = RootTree::new(&secrets::root(layout, root_is_there, ambient)?);
@@ -106,20 +82,56 @@ pub(crate) fn start(
         Some(named) if named == fingerprint => {}
         Some(_) => return Err(StartError::JournalForeign { path: layout.journal.clone() }),
     }
-    Ok(Started { tree, journal, retrievals: past.retrievals, warnings, _lock: lock })
+    Ok(Started { tree, journal, retrievals: past.retrievals, warnings: past.warnings, _lock: lock })
+}
+
+/// Opens the journal and learns from it; begins it if it is empty.
+fn open_journal(
+    layout: &Layout,
+    root_is_there: bool,
+    past: &mut Past,
+    ambient: &dyn Ambient,
+) -> Result<Journal, StartError> {
+    if root_is_there && !is_there(&layout.journal)? {
+        return Err(StartError::JournalLost { path: layout.journal.clone() });
+    }
+    let (mut journal, cut) = Journal::open(&layout.journal, &mut |entry| past.learn(entry))
+        .map_err(|cause| StartError::journal(&layout.journal, cause))?;
+    if cut > 0 {
+        past.warnings.push(format!(
+            "the keeper's journal ended in {cut} bytes of a line that a crash cut short; they were removed, \
+             and what they were about was never answered"
+        ));
+    }
+    if journal.is_empty() {
+        if root_is_there {
+            past.warnings.push(
+                "the keeper's journal was empty and begins anew: what was opened before is no longer on \
+                 its record, and the ceilings count from now"
+                    .into(),
+            );
+        }
+        write(&mut journal, layout, Fact::Begun { version: journal::VERSION }, ambient)?;
+        files::sync_folder_of(&layout.journal)
+            .map_err(|source| StartError::storage("sync the folder of", &layout.journal, source))?;
+    }
+    Ok(journal)
+}
+
+/// A file that can't be asked for is not a file that is missing: taking one for the other would begin a
+/// second life beside the first.
+fn is_there(path: &Path) -> Result<bool, StartError> {
+    path.try_exists().map_err(|source| StartError::storage("look for", path, source))
 }
 
 /// What the journal tells a new start.
 struct Past {
     root: Option<String>,
     retrievals: Ledger,
+    warnings: Vec<String>,
 }
 
 impl Past {
-    fn new(ceilings: Ceilings) -> Self {
-        Self { root: None, retrievals: Ledger::new(ceilings) }
-    }
-
     fn learn(&mut self, entry: Entry) {
         match entry.fact {
             Fact::Begun { .. } => {}

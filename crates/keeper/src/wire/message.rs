@@ -166,6 +166,8 @@ pub struct Health {
     pub root: RootFingerprint,
     /// How many values it opened in the last hour.
     pub reveals: u32,
+    /// Whether this process has handed out the digest keys. One that was started again never has.
+    pub keys_given: bool,
     /// Whether its memory is kept out of swap.
     pub memory_locked: bool,
     /// Whether its memory could be dumped or read by a debugger. Never true but by a fault.
@@ -241,6 +243,7 @@ pub(crate) fn health_reply(health: &Health) -> Body {
     let mut writer = Writer::default();
     writer.raw(health.root.as_bytes());
     writer.u32(health.reveals);
+    writer.u8(u8::from(health.keys_given));
     writer.u8(u8::from(health.memory_locked));
     writer.u8(u8::from(health.dumpable));
     (HEALTHY, writer)
@@ -292,6 +295,7 @@ impl Reply {
             HEALTHY => Self::Health(Health {
                 root: RootFingerprint::read(&mut reader)?,
                 reveals: reader.u32()?,
+                keys_given: read_flag(&mut reader)?,
                 memory_locked: read_flag(&mut reader)?,
                 dumpable: read_flag(&mut reader)?,
             }),

@@ -18,12 +18,14 @@ fn a_killed_keeper_comes_back_and_its_keys_never_went() {
     let sealed = seal(&keeper, "clv_key_abc");
     let digest = keeper.keys().digest_key.newest().digest(b"clv_key_abc");
     let first = process_of(&keeper);
+    assert!(keeper.health().expect("health").keys_given);
     signal(&keeper, Signal::KILL);
     wait_for("its loss", || keeper.status().process != u32::try_from(first.as_raw_pid()).ok());
     assert_eq!(keeper.keys().digest_key.newest().digest(b"clv_key_abc"), digest);
     wait_until_available(&keeper);
     assert_eq!(open(&keeper, &sealed, "mbr_a"), Ok("clv_key_abc".into()));
     assert_eq!(keeper.status().restarts, 1);
+    assert!(!keeper.health().expect("health").keys_given, "the second one was never asked for them");
     let told: Vec<Notice> = notices.try_iter().collect();
     assert!(
         matches!(
