@@ -1,0 +1,10 @@
+//! The life of Key Sets and what surrounds them, through the public rules alone.
+
+mod acts;
+mod policies;
+mod properties;
+mod replay;
+mod schedules;
+mod subscriptions;
+mod support;
+mod timelines;
