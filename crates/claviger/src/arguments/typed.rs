@@ -121,6 +121,7 @@ pub(crate) enum Shell {
 pub(crate) enum Page {
     Configuration,
     Errors,
+    Decisions,
     Permissions,
     Events,
     Commands,

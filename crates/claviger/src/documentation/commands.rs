@@ -1,23 +1,14 @@
-//! docs/commands.md: every command of the program, from the command line's own definition.
+//! For docs/commands.md: every command of the program, from the command line's own definition.
 
 use clap::Command;
 
 use super::{head, row};
 use crate::arguments;
 
-const INTRODUCTION: &str = "# Commands
-
-*Made by `claviger docs commands`; a test fails when it differs from the program.*
-
-`claviger COMMAND --help` says what each takes. The exit code is 0 if it was done, 1 if it was refused or failed, 2 if
-the command line or the configuration can't be understood. `--json` prints JSON. Secrets are read from standard input,
-never from an argument. `claviger completions bash|zsh|fish` prints what a shell offers after Tab.
-";
-
-/// The page.
-pub(super) fn page() -> String {
+/// The table.
+pub(super) fn table() -> String {
     let program = arguments::command();
-    let mut text = format!("{INTRODUCTION}\n{}", head(&["command", "does"]));
+    let mut text = head(&["command", "does"]);
     for command in program.get_subcommands().filter(|command| !command.is_hide_set()) {
         rows("claviger", command, &mut text);
     }

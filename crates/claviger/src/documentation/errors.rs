@@ -1,34 +1,21 @@
-//! docs/errors.md: the codes of problems and of decisions.
+//! For docs/errors.md: the codes of problems and of decisions.
 
 use claviger_domain::decision::Code;
 
 use super::{head, row};
 
-const INTRODUCTION: &str = "# Errors
-
-*Made by `claviger docs errors`; a test fails when it differs from the program.*
-
-A refusal of the REST API is `application/problem+json` (RFC 9457) with a stable `code`. `detail` is for people and may
-change; decide by `code`. `request_id` finds the request in the server's log. Nothing was written.
-";
-
-const DECISIONS: &str = "
-## Codes of a decision
-
-`POST /v1/verify` answers 200 with the code; the other doors answer with the status, and the code in
-`X-Claviger-Code`. The first that applies, in this order, is the answer. What is wrong with a key is told only to one
-who proved to hold it.
-
-";
-
-/// The page.
-pub(super) fn page() -> String {
-    let mut text = format!("{INTRODUCTION}\n{}", head(&["code", "status", "when, and what it says further"]));
+/// The table of problems.
+pub(super) fn problems() -> String {
+    let mut text = head(&["code", "status", "when, and what it says further"]);
     for (code, status, when) in PROBLEMS {
         text.push_str(&row([format!("`{code}`"), status.to_string(), (*when).to_owned()]));
     }
-    text.push_str(DECISIONS);
-    text.push_str(&head(&["code", "status", "when"]));
+    text
+}
+
+/// The table of decisions.
+pub(super) fn decisions() -> String {
+    let mut text = head(&["code", "status", "when"]);
     for code in Code::ALL {
         text.push_str(&row([format!("`{code}`"), code.status().to_string(), decided(code).to_owned()]));
     }

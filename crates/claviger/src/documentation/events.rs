@@ -1,27 +1,12 @@
-//! docs/events.md, from the domain's own shapes of events.
+//! For docs/events.md, from the domain's own shapes of events.
 
 use claviger_domain::event::{EventBody, EventShape};
 
 use super::{head, row};
 
-const INTRODUCTION: &str = "# Events
-
-*Made by `claviger docs events`; a test fails when it differs from the program.*
-
-The log is append-only, and every change of state is one of its lines. `GET /v1/events` reads it, `?format=ndjson`
-exports it, `claviger events tail` follows it, `claviger verify-log` checks it. An event is
-
-```json
-{\"id\", \"position\", \"at\", \"kind\", \"actor\", \"subject\", \"from\", \"reason\", \"data\", \"hash\", \"previous_hash\"}
-```
-
-`position` counts from 1 without gaps, in the order of commits. `hash` is the SHA-256 of the row, which has the hash of
-the row before it. `data` has the values after the change; no event holds a secret. A shape stays readable for ever.
-";
-
-/// The page.
-pub(super) fn page() -> String {
-    let mut text = format!("{INTRODUCTION}\n{}", head(&["kind", "happened", "data"]));
+/// The table.
+pub(super) fn table() -> String {
+    let mut text = head(&["kind", "happened", "data"]);
     for shape in EventBody::SHAPES {
         let members: Vec<String> = shape.fields.iter().map(|name| format!("`{name}`")).collect();
         text.push_str(&row([format!("`{}`", shape.kind), happened(shape).to_owned(), members.join(", ")]));
