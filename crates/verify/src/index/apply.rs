@@ -1,0 +1,186 @@
+//! From events to the index: the same story that the domain's `Aggregate::apply` tells of whole nouns,
+//! told of what deciding needs. An ending of something unknown ends nothing; anything that would permit
+//! something unknown is a contradiction, and the index stops closed.
+
+use claviger_domain::apis::{ApiPermission, ApiSettings};
+use claviger_domain::event::{Event, EventBody, IssuedKey, KeySetTerms, Private};
+use claviger_domain::id::{ApiId, GroupId, KeySetId, OrganizationId};
+use claviger_domain::key_sets::KeyStatus;
+use claviger_domain::text::Slug;
+
+use super::writer::{Contradiction, Writer};
+use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeyFacts, KeySetFacts};
+
+type Owner = (OrganizationId, GroupId);
+
+impl Writer {
+    /// Applies one event of the log. Those of nouns that deciding does not know change nothing.
+    pub(super) fn apply(&mut self, event: &Event) -> Result<(), Contradiction> {
+        let body = &event.event.body;
+        match body {
+            EventBody::KeyIssued { key_set_id, key } => {
+                self.issue(*key_set_id, key, event.event.private.as_ref())
+            }
+            _ => {
+                self.apply_to_catalog(body)?;
+                self.apply_to_subscription(body)?;
+                self.apply_to_key_set(body)
+            }
+        }
+    }
+
+    fn apply_to_catalog(&mut self, body: &EventBody) -> Result<(), Contradiction> {
+        match body {
+            EventBody::EnvironmentCreated { environment_id, slug, .. } => {
+                self.put_environment(EnvironmentFacts { id: *environment_id, slug: slug.clone() });
+            }
+            EventBody::EnvironmentDeleted { environment_id } => self.remove_environment(*environment_id),
+            EventBody::ApiCreated { api_id, organization_id, group_id, slug, settings, exposed } => {
+                let owner = (*organization_id, *group_id);
+                self.catalog_mut().put_api(api_begun(*api_id, slug, owner, settings, *exposed));
+            }
+            EventBody::ApiUpdated { api_id, settings } => {
+                self.change_api(*api_id, |api| api.set(settings))?;
+            }
+            EventBody::ApiExposed { api_id } => self.change_api(*api_id, |api| api.exposed = true)?,
+            EventBody::ApiUnexposed { api_id } => self.change_api(*api_id, |api| api.exposed = false)?,
+            EventBody::ApiDeleted { api_id } => self.catalog_mut().remove_api(*api_id),
+            EventBody::ApplicationCreated { application_id, organization_id, group_id, name } => {
+                self.put_application(ApplicationFacts {
+                    id: *application_id,
+                    name: name.clone(),
+                    organization_id: *organization_id,
+                    group_id: *group_id,
+                    suspended: false,
+                })?;
+            }
+            EventBody::ApplicationUpdated { application_id, name } => {
+                self.change_application(*application_id, |it| it.name = name.clone())?;
+            }
+            EventBody::ApplicationSuspended { application_id } => {
+                self.change_application(*application_id, |it| it.suspended = true)?;
+            }
+            EventBody::ApplicationActivated { application_id } => {
+                self.change_application(*application_id, |it| it.suspended = false)?;
+            }
+            EventBody::ApplicationDeleted { application_id } => self.remove_application(*application_id)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn apply_to_subscription(&mut self, body: &EventBody) -> Result<(), Contradiction> {
+        match body {
+            EventBody::SubscriptionCreated { terms, .. } if !terms.pending => {
+                self.grant_all(&terms.key_set_ids, terms.api_id, terms.permissions.as_deref())
+            }
+            EventBody::SubscriptionAccepted { api_id, permissions, key_set_ids, .. }
+            | EventBody::SubscriptionRenewed { api_id, permissions, key_set_ids, .. } => {
+                self.grant_all(key_set_ids, *api_id, permissions.as_deref())
+            }
+            EventBody::SubscriptionUpdated { api_id, permissions, key_set_ids, .. } => {
+                // One that is still Pending gives nothing yet.
+                key_set_ids.iter().try_for_each(|set| self.narrow(*set, *api_id, permissions.as_deref()))
+            }
+            EventBody::SubscriptionEnded { api_id, key_set_ids, .. } => {
+                key_set_ids.iter().try_for_each(|set| self.withdraw(*set, *api_id))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn grant_all(
+        &mut self,
+        sets: &[KeySetId],
+        api: ApiId,
+        permissions: Option<&[ApiPermission]>,
+    ) -> Result<(), Contradiction> {
+        sets.iter().try_for_each(|set| self.grant(*set, api, permissions))
+    }
+
+    fn apply_to_key_set(&mut self, body: &EventBody) -> Result<(), Contradiction> {
+        match body {
+            EventBody::KeySetCreated { key_set_id, terms } => self.begin_set(set_begun(*key_set_id, terms)),
+            EventBody::KeySetProvisioned { key_set_id, key_id, schedule, status } => {
+                self.suspend_set(*key_set_id, *status == KeyStatus::Suspended);
+                self.provision_key(*key_set_id, *key_id, schedule.expires_at)?;
+            }
+            EventBody::KeySetSuspended { key_set_id, .. } => self.suspend_set(*key_set_id, true),
+            EventBody::KeySetActivated { key_set_id } => self.suspend_set(*key_set_id, false),
+            EventBody::KeySetRevoked { key_set_id } => self.revoke_set(*key_set_id),
+            EventBody::KeySetPolicyChanged { key_set_id, schedule: Some(schedule), .. } => {
+                self.reschedule_latest(*key_set_id, schedule.expires_at);
+            }
+            EventBody::KeySetRemoved { key_set_id } => self.remove_set(*key_set_id),
+            EventBody::KeyRetirementPlanned { key_set_id, key_id, retirement } => {
+                self.retire_key(*key_set_id, *key_id, retirement.retires_at)?;
+            }
+            EventBody::KeyRevoked { key_set_id, key_id, ended }
+            | EventBody::KeyExpired { key_set_id, key_id, ended } => {
+                self.end_key(*key_set_id, *key_id, KeyEnd::from(ended.reason));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn issue(
+        &mut self,
+        set: KeySetId,
+        key: &IssuedKey,
+        private: Option<&Private>,
+    ) -> Result<(), Contradiction> {
+        let private = private.ok_or(Contradiction::NoDigest)?;
+        let set = self.set_of(set).ok_or(Contradiction::UnknownKeySet)?;
+        let suspended = key.suspended_by.is_some();
+        self.suspend_set(set.id, suspended);
+        self.put_key(&KeyFacts {
+            id: key.key_id,
+            key_set: KeySetFacts { suspended, ..set },
+            latest: true,
+            digest: private.key,
+            secret_digest: private.secret,
+            provisioned: key.schedule.is_some(),
+            expires_at: key.schedule.and_then(|schedule| schedule.expires_at),
+            retires_at: None,
+            ended: None,
+        })
+    }
+}
+
+impl ApiFacts {
+    fn set(&mut self, settings: &ApiSettings) {
+        self.environment_ids.clone_from(&settings.environment_ids);
+        self.auth_types.clone_from(&settings.auth_types);
+        self.requires = settings.requires;
+        self.credential_headers.clone_from(&settings.credential_headers);
+        self.permissions.clone_from(&settings.permissions);
+        self.ip_allow_list.clone_from(&settings.ip_allow_list);
+    }
+}
+
+fn api_begun(id: ApiId, slug: &Slug, owner: Owner, settings: &ApiSettings, exposed: bool) -> ApiFacts {
+    ApiFacts {
+        id,
+        slug: slug.clone(),
+        organization_id: owner.0,
+        group_id: owner.1,
+        exposed,
+        environment_ids: settings.environment_ids.clone(),
+        auth_types: settings.auth_types.clone(),
+        requires: settings.requires,
+        credential_headers: settings.credential_headers.clone(),
+        permissions: settings.permissions.clone(),
+        ip_allow_list: settings.ip_allow_list.clone(),
+    }
+}
+
+fn set_begun(id: KeySetId, terms: &KeySetTerms) -> KeySetFacts {
+    KeySetFacts {
+        id,
+        application_id: terms.application_id,
+        environment_id: terms.environment_id,
+        auth_type: terms.auth_type,
+        suspended: false,
+    }
+}

@@ -1,0 +1,257 @@
+//! The order of the codes (surface.md, "Deciding"): one step after the other, the first that applies is
+//! the answer. What is wrong with a Key is told only after its secret, if it has one, has matched.
+
+use std::net::IpAddr;
+
+use claviger_domain::apis::Requires;
+use claviger_domain::credential::{CredentialKind, WellFormed};
+use claviger_domain::decision::Code;
+use claviger_domain::id::EnvironmentId;
+use claviger_domain::scope::Scope;
+use claviger_domain::time::Timestamp;
+
+use super::decision::Proved;
+use super::record::{KeyRecord, Tag};
+use super::world::{Profile, Standing, World};
+use crate::digests::DigestGeneration;
+use crate::facts::{ApiFacts, KeyEnd};
+use crate::request::{Credential, Request};
+
+/// What the index says of itself when it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Freshness {
+    Fresh,
+    /// Too long without contact, or stopped closed.
+    Stale,
+    /// Never loaded: it can't even say which APIs there are.
+    Empty,
+}
+
+/// The code, and whose credential it was, if that was proved.
+pub(super) type Verdict = (Code, Option<Proved>);
+
+/// The world is older than a record read in it; look again.
+pub(super) struct Outdated;
+
+/// An API that was found, and may be asked about.
+#[derive(Clone, Copy)]
+struct Target<'w> {
+    slot: u32,
+    api: &'w ApiFacts,
+}
+
+/// A key that was found, with what it shares with others.
+struct Found<'w> {
+    key: KeyRecord,
+    generation: &'w DigestGeneration,
+    profile: &'w Profile,
+    standing: Standing,
+}
+
+/// Why the way ends before `valid`.
+enum Stop {
+    Refused(Code),
+    /// Nothing was presented, and nothing is needed.
+    NoIdentity,
+    Outdated,
+}
+
+impl From<Code> for Stop {
+    fn from(code: Code) -> Self {
+        Self::Refused(code)
+    }
+}
+
+pub(super) fn decide(
+    world: &World,
+    freshness: Freshness,
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Result<Verdict, Outdated> {
+    if freshness == Freshness::Empty {
+        return Ok((Code::Stale, None));
+    }
+    let target = match target(world, request) {
+        Ok(target) => target,
+        Err(code) => return Ok((code, None)),
+    };
+    match identify(world, freshness, request, target) {
+        Ok(found) => {
+            let proved = Proved::new(&found.key, target.map(|target| target.slot));
+            let code = judge(world, &found, request, target, now).err().unwrap_or(Code::Valid);
+            Ok((code, Some(proved)))
+        }
+        Err(Stop::NoIdentity) => Ok((without_identity(request, target), None)),
+        Err(Stop::Refused(code)) => Ok((code, None)),
+        Err(Stop::Outdated) => Err(Outdated),
+    }
+}
+
+/// `api_not_exposed`, also for an API that never was, and for one that the asker may not see.
+fn target<'w>(world: &'w World, request: &Request<'_>) -> Result<Option<Target<'w>>, Code> {
+    let Some(name) = request.api else { return Ok(None) };
+    let scope = Scope { environment_id: None, ..request.scope };
+    world
+        .catalog
+        .api_named(name)
+        .filter(|(_, api)| api.exposed && scope.covers(&api.place()))
+        .map(|(slot, api)| Some(Target { slot, api }))
+        .ok_or(Code::ApiNotExposed)
+}
+
+/// From `missing` to `secret_mismatch`.
+fn identify<'w>(
+    world: &'w World,
+    freshness: Freshness,
+    request: &Request<'_>,
+    target: Option<Target<'w>>,
+) -> Result<Found<'w>, Stop> {
+    let presented = present(request, target)?;
+    if freshness == Freshness::Stale {
+        return Err(Code::Stale.into());
+    }
+    let Some(Presented { key, secret }) = presented else { return Err(Stop::NoIdentity) };
+    // A credential of another kind opens no company API.
+    let key = key.filter(|key| key.kind() == CredentialKind::Key).ok_or(Code::Unknown)?;
+    let found = find(world, key)?;
+    let visible = request.api.is_some() || stands_in(world, &found, request.scope);
+    let environment_fits = request.scope.environment_id.is_none_or(|id| id == found.profile.environment);
+    if !visible || !environment_fits {
+        return Err(Code::Unknown.into());
+    }
+    prove(&found, secret)?;
+    Ok(found)
+}
+
+/// A credential whose form is right. `key` is `None` for one where a key is due and none was meant.
+struct Presented<'a> {
+    key: Option<WellFormed<'a>>,
+    secret: Option<&'a str>,
+}
+
+/// `missing` and `malformed`; `None` for a call that needs no credential and has none.
+fn present<'a>(request: &Request<'a>, target: Option<Target<'_>>) -> Result<Option<Presented<'a>>, Code> {
+    let requires = target.map(|target| target.api.requires);
+    match request.credential {
+        Credential::Missing if requires == Some(Requires::None) => Ok(None),
+        Credential::Missing => Err(Code::Missing),
+        Credential::Malformed => Err(Code::Malformed),
+        Credential::Presented { key: Some(key), secret } => {
+            let key = WellFormed::parse(key).ok_or(Code::Malformed)?;
+            Ok(Some(Presented { key: Some(key), secret }))
+        }
+        // Where the secret alone identifies a shared key, it is the value that is due.
+        Credential::Presented { key: None, secret: Some(secret) } if requires == Some(Requires::Secret) => {
+            WellFormed::parse(secret).ok_or(Code::Malformed)?;
+            Ok(Some(Presented { key: None, secret: None }))
+        }
+        Credential::Presented { key: None, .. } => Err(Code::Missing),
+    }
+}
+
+/// `unknown`, unless the key stands in the index under one of the digest keys in use.
+fn find<'w>(world: &'w World, key: WellFormed<'_>) -> Result<Found<'w>, Stop> {
+    // Without digest keys nothing can be decided.
+    let digest_keys = world.digest_keys.as_ref().ok_or(Code::Stale)?;
+    let (generation, key) = digest_keys
+        .generations()
+        .find_map(|generation| {
+            let digest = generation.key.digest(key.expose().as_bytes());
+            Some((generation, world.keys.find(Tag::of(&digest))?.read()))
+        })
+        .ok_or(Code::Unknown)?;
+    let profile = world.profiles.get(key.references.profile()).ok_or(Stop::Outdated)?;
+    let standing = *world.standings.get(key.references.application()).ok_or(Stop::Outdated)?;
+    if key.life.removed() || standing == Standing::Deleted {
+        return Err(Code::Unknown.into());
+    }
+    Ok(Found { key, generation, profile, standing })
+}
+
+/// Whether the Key's Application stands where the asker may look.
+fn stands_in(world: &World, found: &Found<'_>, scope: Scope) -> bool {
+    let place = world.applications.get(found.key.references.application()).map(|it| it.place());
+    scope == Scope::EVERYTHING
+        || place.is_some_and(|place| scope.covers(&place.in_environment(found.profile.environment)))
+}
+
+/// `secret_required` and `secret_mismatch`.
+fn prove(found: &Found<'_>, secret: Option<&str>) -> Result<(), Code> {
+    if !found.profile.auth_type.has_secret() {
+        return Ok(());
+    }
+    let secret = secret.ok_or(Code::SecretRequired)?;
+    let due = found.key.secret.ok_or(Code::SecretMismatch)?;
+    // A Key's secret is always a generated one; anything else is not worth a digest.
+    let secret = WellFormed::parse(secret).filter(|secret| secret.kind() == CredentialKind::Secret);
+    let presented = secret.map(|secret| found.generation.secret.digest(secret.expose().as_bytes()));
+    match presented {
+        Some(presented) if Tag::of(&presented) == due => Ok(()),
+        _ => Err(Code::SecretMismatch),
+    }
+}
+
+/// From `revoked` to `valid`, for a credential that was proved.
+fn judge(
+    world: &World,
+    found: &Found<'_>,
+    request: &Request<'_>,
+    target: Option<Target<'_>>,
+    now: Timestamp,
+) -> Result<(), Code> {
+    living(world, found, now)?;
+    in_environment(world, found.profile.environment, request)?;
+    let Some(Target { slot, api }) = target else {
+        // Without an API there is none whose permissions could be held.
+        return if request.permissions.is_empty() { Ok(()) } else { Err(Code::PermissionDenied) };
+    };
+    let offered = api.auth_types.contains(&found.profile.auth_type)
+        && api.environment_ids.contains(&found.profile.environment);
+    let grant = found.profile.grant(slot).filter(|_| offered).ok_or(Code::NotSubscribed)?;
+    admitted(api, request.ip)?;
+    let holds = |asked: &&str| grant.held(api).any(|held| held.as_str() == *asked);
+    if !request.permissions.iter().all(holds) {
+        return Err(Code::PermissionDenied);
+    }
+    // The limits of policy, API and key stand here: `rate_limited`, then `quota_exceeded`. They use up
+    // `request.cost`, and only of calls that come this far.
+    Ok(())
+}
+
+/// `revoked`, `expired`, `suspended` and `pending`.
+fn living(world: &World, found: &Found<'_>, now: Timestamp) -> Result<(), Code> {
+    let life = found.key.life;
+    let by_clock = || life.stopped(now).then(|| world.end_by_clock(found.key.id, life));
+    match life.ended().or_else(by_clock) {
+        Some(KeyEnd::Revoked) => Err(Code::Revoked),
+        Some(KeyEnd::Expired) => Err(Code::Expired),
+        None if life.suspended() || found.standing == Standing::Suspended => Err(Code::Suspended),
+        None if life.pending() => Err(Code::Pending),
+        None => Ok(()),
+    }
+}
+
+/// `wrong_environment`, if the door was told one.
+fn in_environment(world: &World, own: EnvironmentId, request: &Request<'_>) -> Result<(), Code> {
+    let fits = request.environment.is_none_or(|told| world.catalog.environment_named(told) == Some(own));
+    if fits { Ok(()) } else { Err(Code::WrongEnvironment) }
+}
+
+/// `ip_denied`: where a list is set, an address that is not known is not on it.
+fn admitted(api: &ApiFacts, ip: Option<IpAddr>) -> Result<(), Code> {
+    let Some(list) = &api.ip_allow_list else { return Ok(()) };
+    let on_list = ip.is_some_and(|ip| {
+        let ip = ip.to_canonical();
+        list.iter().any(|network| network.contains(&ip))
+    });
+    if on_list { Ok(()) } else { Err(Code::IpDenied) }
+}
+
+/// A call without a credential where none is needed: it holds no permission.
+fn without_identity(request: &Request<'_>, target: Option<Target<'_>>) -> Code {
+    match target.map_or(Ok(()), |target| admitted(target.api, request.ip)) {
+        Err(code) => code,
+        Ok(()) if request.permissions.is_empty() => Code::Valid,
+        Ok(()) => Code::PermissionDenied,
+    }
+}

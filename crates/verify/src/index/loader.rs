@@ -1,0 +1,87 @@
+//! Filling an index from a snapshot's rows, streamed in: Environments, APIs and Applications first, then
+//! Keys, then Active Subscriptions. What readers see changes once, at the end.
+
+use std::sync::Arc;
+
+use claviger_domain::event::Position;
+use claviger_domain::time::Timestamp;
+
+use super::Index;
+use super::writer::{Contradiction, Writer};
+use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, KeyFacts, SubscriptionFacts};
+
+/// A new world in the making, for one index.
+#[must_use = "nothing is seen of it before `finish`"]
+pub struct Loader<'i> {
+    index: &'i Index,
+    writer: Writer,
+}
+
+/// A snapshot that can't take the place of what the index holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    #[error("the index stands at {at:?} of the log, the snapshot only at {snapshot:?}")]
+    Behind { at: Position, snapshot: Position },
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+}
+
+impl<'i> Loader<'i> {
+    pub(super) fn new(index: &'i Index, keys: usize) -> Self {
+        Self { index, writer: Writer::new(None, keys) }
+    }
+
+    pub fn environment(&mut self, facts: EnvironmentFacts) {
+        self.writer.put_environment(facts);
+    }
+
+    pub fn api(&mut self, facts: ApiFacts) {
+        self.writer.catalog_mut().put_api(facts);
+    }
+
+    pub fn application(&mut self, facts: ApplicationFacts) -> Result<(), LoadError> {
+        Ok(self.writer.put_application(facts)?)
+    }
+
+    /// Adds a Key, of which the set's facts are a part. Keys of Applications that were deleted are left
+    /// out: they are `unknown`.
+    pub fn key(&mut self, facts: &KeyFacts) -> Result<(), LoadError> {
+        match self.writer.put_key(facts) {
+            Err(Contradiction::UnknownApplication) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Adds an Active Subscription, after the Keys of its Key Sets.
+    pub fn subscription(&mut self, facts: &SubscriptionFacts) -> Result<(), LoadError> {
+        for set in &facts.key_set_ids {
+            match self.writer.grant(*set, facts.api_id, facts.permissions.as_deref()) {
+                // A deleted API is opened by nothing.
+                Err(Contradiction::UnknownApi) | Ok(()) => {}
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows the new world to readers: it is the log's state at `as_of`, read at `now`. Refused if the
+    /// index knows a later state already; a reader of the log never goes back.
+    pub fn finish(mut self, as_of: Position, now: Timestamp) -> Result<(), LoadError> {
+        let mut current = self.index.writer.lock();
+        if self.index.is_ready() && as_of < self.index.as_of() {
+            return Err(LoadError::Behind { at: self.index.as_of(), snapshot: as_of });
+        }
+        let digest_keys = current.world().digest_keys.as_ref().map(Arc::clone);
+        self.writer.use_digest_keys(digest_keys);
+        self.writer.publish_to(&self.index.world);
+        *current = self.writer;
+        self.index.ready(as_of, now);
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Loader<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Loader")
+    }
+}
