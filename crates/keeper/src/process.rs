@@ -98,14 +98,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Runs the keeper until its socket closes. An error of the start is told to the parent, and returned.
 pub fn run(options: Options) -> Result<(), StartError> {
-    let locked = sandbox::confine()?;
+    // First of all, and so before the socket is taken over: what was inherited is closed by number.
+    let confined = sandbox::confine();
     let mut socket = socket()?;
-    let layout = Layout::new(&options.data_dir, options.master_key_file.as_deref());
-    match start::start(&layout, options.ceilings, &Machine) {
-        Ok(mut started) => {
-            let memory_locked = locked.is_ok();
-            started.warnings.extend(locked.err());
-            serve(&mut socket, Desk::new(started, memory_locked), &Machine);
+    match confined.and_then(|locked| stand(&options, locked)) {
+        Ok(desk) => {
+            serve(&mut socket, desk, &Machine);
             Ok(())
         }
         Err(error) => {
@@ -114,6 +112,14 @@ pub fn run(options: Options) -> Result<(), StartError> {
             Err(error)
         }
     }
+}
+
+fn stand(options: &Options, locked: Result<(), String>) -> Result<Desk, StartError> {
+    let layout = Layout::new(&options.data_dir, options.master_key_file.as_deref());
+    let mut started = start::start(&layout, options.ceilings, &Machine)?;
+    let memory_locked = locked.is_ok();
+    started.warnings.extend(locked.err());
+    Ok(Desk::new(started, memory_locked))
 }
 
 /// Works off requests in their order. A frame that is none of ours, or of another version, ends it: what

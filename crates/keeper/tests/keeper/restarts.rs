@@ -103,7 +103,7 @@ fn while_it_cannot_start_calls_fail_at_once_and_it_is_said_why() {
     });
     let asked = Instant::now();
     assert_eq!(keeper.health(), Err(KeeperError::Unavailable));
-    assert!(asked.elapsed() < Duration::from_secs(1));
+    assert!(asked.elapsed() < Duration::from_secs(4), "long before the deadline");
     fs::rename(&aside, &master).expect("moved back");
     wait_until_available(&keeper);
     assert_eq!(keeper.status().trouble, None);
@@ -148,5 +148,5 @@ fn killed_at_any_instant_the_journal_has_every_answered_opening() {
         book.openings.iter().map(|(_, opening)| opening.position).collect();
     assert_eq!(journaled.len(), book.openings.len(), "no opening twice: nothing was sent again");
     assert!(answered.iter().all(|position| journaled.contains(position)));
-    assert!(unanswered.into_inner() > 0, "no kill hit an unanswered opening");
+    assert!(unanswered.into_inner() > 0, "no call met the keeper's absence");
 }

@@ -40,6 +40,18 @@ fn neither_side_can_be_dumped() {
 }
 
 #[test]
+fn its_memory_is_kept_out_of_swap_or_it_is_said_that_it_is_not() {
+    let folder = folder();
+    let keeper = spawn(options(folder.path()));
+    let locked = keeper.health().expect("health").memory_locked;
+    let warned = keeper.status().warnings.iter().any(|warning| warning.contains("may reach the swap"));
+    assert_eq!(locked, !warned);
+    let status = fs::read_to_string(format!("/proc/{}/status", process_of(&keeper))).expect("its state");
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmLck:")).expect("locked memory");
+    assert_eq!(kilobytes.trim() != "0 kB", locked, "{kilobytes}");
+}
+
+#[test]
 fn its_arguments_and_environment_hold_nothing_secret() {
     let folder = folder();
     let keeper = spawn(options(folder.path()));

@@ -117,7 +117,7 @@ fn a_shut_down_keeper_is_gone_and_calls_fail_at_once() {
     let asked = Instant::now();
     assert_eq!(seal_at(&keeper, PLACE, "text"), Err(KeeperError::Unavailable));
     assert_eq!(keeper.health(), Err(KeeperError::Unavailable));
-    assert!(asked.elapsed() < Duration::from_secs(1));
+    assert!(asked.elapsed() < Duration::from_secs(4), "long before the deadline");
     assert_eq!(keeper.keys().digest_key.newest().digest(b"text"), digest, "its keys stay");
     keeper.shutdown();
 }

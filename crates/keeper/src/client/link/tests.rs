@@ -92,16 +92,32 @@ fn a_silent_keeper_is_cut_off_at_the_deadline() {
     assert_eq!(pair.ask(10_000), Err(KeeperError::Unavailable), "at once, without a link");
 }
 
-#[test]
-fn a_slow_keeper_that_answers_others_is_not_cut_off() {
+/// Has one request asked that stays without an answer until its deadline, and meanwhile, once it has
+/// reached the keeper, another that is answered. Gives the link's two ends back.
+fn one_slow_and_one_answered(
+    mut late: impl FnMut(u64) -> Vec<(u8, u64)> + Send + 'static,
+) -> (Pair, JoinHandle<()>) {
     let pair = Pair::new();
-    let keeper = pair.keeper(|request| if request == 1 { vec![] } else { vec![(9, request)] });
+    let (arrived, first_is_there) = sync_channel(1);
+    let keeper = pair.keeper(move |request| {
+        if request == 1 {
+            arrived.send(()).expect("the test waits");
+            return vec![];
+        }
+        late(request)
+    });
     std::thread::scope(|scope| {
-        let slow = scope.spawn(|| pair.ask(300));
-        std::thread::sleep(Duration::from_millis(50));
-        assert_eq!(pair.ask(10_000), Ok(9));
+        let slow = scope.spawn(|| pair.ask(2_000));
+        first_is_there.recv().expect("the keeper lives");
+        assert_eq!(pair.ask(60_000), Ok(9));
         assert_eq!(slow.join().expect("no panic"), Err(KeeperError::Unavailable));
     });
+    (pair, keeper)
+}
+
+#[test]
+fn a_slow_keeper_that_answers_others_is_not_cut_off() {
+    let (pair, keeper) = one_slow_and_one_answered(|request| vec![(9, request)]);
     assert!(pair.shared.status().available);
     drop(pair);
     keeper.join().expect("no panic");
@@ -109,19 +125,11 @@ fn a_slow_keeper_that_answers_others_is_not_cut_off() {
 
 #[test]
 fn an_answer_that_comes_too_late_goes_to_nobody() {
-    let pair = Pair::new();
-    let keeper = pair.keeper(|request| match request {
-        1 => vec![],
-        2 => vec![(2, 2)],
+    let (pair, keeper) = one_slow_and_one_answered(|request| match request {
+        2 => vec![(9, 2)],
         _ => vec![(1, 1), (7, 7_777), (3, request)],
     });
-    std::thread::scope(|scope| {
-        let late = scope.spawn(|| pair.ask(200));
-        std::thread::sleep(Duration::from_millis(50));
-        assert_eq!(pair.ask(10_000), Ok(2));
-        assert_eq!(late.join().expect("no panic"), Err(KeeperError::Unavailable));
-    });
-    assert_eq!(pair.ask(10_000), Ok(3));
+    assert_eq!(pair.ask(60_000), Ok(3));
     drop(pair);
     keeper.join().expect("no panic");
 }
@@ -129,12 +137,18 @@ fn an_answer_that_comes_too_late_goes_to_nobody() {
 #[test]
 fn whoever_waits_when_the_keeper_goes_is_told_at_once() {
     let pair = Pair::new();
+    let (arrived, is_there) = sync_channel(1);
+    let keeper = pair.keeper(move |_| {
+        arrived.send(()).expect("the test waits");
+        vec![]
+    });
     let asked = Instant::now();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| pair.ask(60_000));
-        std::thread::sleep(Duration::from_millis(20));
+        is_there.recv().expect("the keeper lives");
         pair.keeper.shutdown(Shutdown::Both).expect("closed");
         assert_eq!(waiting.join().expect("no panic"), Err(KeeperError::Unavailable));
     });
     assert!(asked.elapsed() < Duration::from_secs(30));
+    keeper.join().expect("no panic");
 }
