@@ -16,8 +16,8 @@ use clap::Parser;
 enum Task {
     /// Checks what a compiler can't: forbidden edges, house numbers, promises and their tests.
     Tidy,
-    /// Writes anew those parts of the documents that are generated.
-    Docs(docs::Arguments),
+    /// Writes the generated documents anew.
+    Docs,
     /// Installs what is missing, checks everything and runs every test.
     Test(test::Arguments),
 }
@@ -25,7 +25,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Tidy => tidy::run(),
-        Task::Docs(arguments) => docs::run(&arguments),
+        Task::Docs => docs::run(),
         Task::Test(arguments) => test::run(&arguments),
     };
     match done {

@@ -10,6 +10,7 @@ pub(crate) const PREFIX: &str = "CLAVIGER_";
 
 /// The variables that begin with [`PREFIX`], by name. One that is not UTF-8 is shown as it can be: it will
 /// not fit whatever it is for, and be named.
+#[expect(clippy::disallowed_methods, reason = "the one place of the program that asks for variables")]
 pub(crate) fn ours() -> BTreeMap<String, String> {
     env::vars_os()
         .filter_map(|(name, value)| {

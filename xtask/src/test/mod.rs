@@ -11,7 +11,6 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use claviger_testkit::{POSTGRES_VARIABLE, Postgres};
 
-use crate::docs;
 use crate::house::House;
 use crate::shell::{self, cargo, say, step};
 use crate::tidy::{self, Promises};
@@ -42,7 +41,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     tidy::run()?;
     checks::check_all()?;
     build()?;
-    docs::check()?;
     let tally = run_all(&KINDS.iter().collect::<Vec<_>>())?;
     let unproved = Promises::read(&house)?.not_among(tally.named());
     if !unproved.is_empty() {
