@@ -61,10 +61,10 @@ impl Policy {
     /// What does not fit a rotation each `every`.
     fn misfits(&self, every: &Period) -> Vec<FieldError> {
         let mut errors = Vec::new();
-        if starts().any(|start| start.plus(&self.rotation_lead) >= start.plus(every)) {
+        if reaches(&self.rotation_lead, every, |lead, rotation| lead >= rotation) {
             errors.push(FieldError::new("/rotation_lead", "must be shorter than rotates_every"));
         }
-        if starts().any(|start| start.plus(&self.overlap) > start.plus(every)) {
+        if reaches(&self.overlap, every, |overlap, rotation| overlap > rotation) {
             errors.push(FieldError::new("/overlap", "must not be longer than rotates_every"));
         }
         let never = |expires_after: Period| !rotation_can_come_first(every, &expires_after);
@@ -96,6 +96,12 @@ impl Quota {
 fn out_of_range(pointer: &str, values: &[(&str, u32)]) -> Vec<FieldError> {
     let wrong = values.iter().filter(|(_, value)| !(1..=MAX_LIMIT).contains(value));
     wrong.map(|(name, _)| FieldError::new(format!("{pointer}/{name}"), "must be 1 to 1000000000")).collect()
+}
+
+/// Whether for some start the shorter period ends beside the longer one as `too_far` says.
+fn reaches(shorter: &Period, longer: &Period, too_far: impl Fn(Timestamp, Timestamp) -> bool) -> bool {
+    let surely_shorter = shorter.longest_seconds() < longer.shortest_seconds();
+    !surely_shorter && starts().any(|start| too_far(start.plus(shorter), start.plus(longer)))
 }
 
 /// Whether for some start the rotation falls on the UTC day of the expiration or an earlier one. Months

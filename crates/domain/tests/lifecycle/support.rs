@@ -56,6 +56,9 @@ pub(crate) fn terms(policy: Policy) -> KeySetTerms {
 pub(crate) const DIRECT: Opening = Opening { pending: false, application_suspended: false };
 pub(crate) const PENDING: Opening = Opening { pending: true, application_suspended: false };
 
+/// Start, rotation due and expiration of a Key.
+pub(crate) type Dates = (Timestamp, Option<Timestamp>, Option<Timestamp>);
+
 /// One Key Set with its log.
 #[derive(Debug, Clone)]
 pub(crate) struct Story {
@@ -83,6 +86,12 @@ impl Story {
 
     pub(crate) fn status(&self) -> KeyStatus {
         self.set().status(self.now)
+    }
+
+    /// The dates of every Key of the chain; of a Pending one, none.
+    pub(crate) fn dates(&self) -> Vec<Option<Dates>> {
+        let schedules = self.set().keys.iter().map(|key| key.schedule);
+        schedules.map(|it| it.map(|it| (it.start, it.rotation_due_at, it.expires_at))).collect()
     }
 
     pub(crate) fn fresh(&mut self) -> FreshKey {
