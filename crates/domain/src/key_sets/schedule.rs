@@ -286,7 +286,7 @@ impl KeySet {
             .map(|(at, id)| (at, Due::End(id)));
         let rotation = self.next_rotation_at().map(|at| (at, Due::Rotation));
         match (end, rotation) {
-            // An end first, so that a Key which has just stopped does not count as a third.
+            // On the same instant an end is told before what begins.
             (Some(end), Some(rotation)) => Some(if end.0 <= rotation.0 { end } else { rotation }),
             (end, rotation) => end.or(rotation),
         }

@@ -192,9 +192,11 @@ proptest! {
             holds(&late, &mut dead);
             if let Some(in_use) = in_use {
                 let after = late.set().key(in_use.id).expect("it stands");
+                let stops_at = after.ended.map_or(after.stops_at(), |ended| Some(ended.ended_at));
                 let overlap_ends = late.now.plus(&policy.overlap);
-                let kept = in_use.schedule.and_then(|dates| dates.expires_at).map_or(overlap_ends, |at| at.min(overlap_ends));
-                prop_assert!(after.stops_at().is_none_or(|at| at >= kept), "the Key last in use keeps its overlap");
+                let expires_at = in_use.schedule.and_then(|dates| dates.expires_at);
+                let kept = expires_at.map_or(overlap_ends, |at| at.min(overlap_ends));
+                prop_assert!(stops_at.is_none_or(|at| at >= kept), "the Key last in use keeps its overlap");
             }
             if suspended && late.status().is_living() {
                 prop_assert_eq!(late.status(), KeyStatus::Suspended);

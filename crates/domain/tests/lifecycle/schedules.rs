@@ -92,6 +92,16 @@ fn a_late_rotation_keeps_the_overlap_of_the_key_in_use() {
 }
 
 #[test]
+fn no_overlap_goes_past_the_expiration() {
+    let policy = Policy { expires_after: Some(period("P31D")), overlap: period("P9D"), ..rotating() };
+    let mut story = Story::begin(policy, DIRECT, start());
+    story.settle_at(day(25));
+    assert_eq!(story.set().keys[0].retirement.map(|it| it.retires_at), Some(day(31)));
+    story.settle_at(day(32));
+    assert_eq!(chain(&story), [(0, Some((31, EndReason::Rotated))), (30, None)]);
+}
+
+#[test]
 fn a_rotation_not_yet_done_retires_nothing() {
     let story = Story::begin(rotating(), DIRECT, start());
     assert_eq!(story.set().status(day(200)), KeyStatus::Active);
@@ -241,6 +251,9 @@ fn a_template_in_seconds_comes_back_in_several_runs() {
     };
     let mut story = Story::begin(policy, DIRECT, start());
     story.now = start().plus_seconds(3_605);
+    // The hundredth is in its time, and its own successor is due: both in one run.
+    assert_eq!(story.set().keys_needed(start().plus_seconds(1_009)), MAX_GENERATIONS_PER_RUN + 1);
+    assert_eq!(story.set().keys_needed(start().plus_seconds(1_011)), MAX_GENERATIONS_PER_RUN);
     assert_eq!(story.set().keys_needed(story.now), MAX_GENERATIONS_PER_RUN);
     let fresh: Vec<_> = (0..MAX_GENERATIONS_PER_RUN).map(|_| story.fresh()).collect();
     story.record(story.set().catch_up(story.now, fresh).expect("enough"));
