@@ -172,16 +172,28 @@ impl KeySet {
         now: Timestamp,
         fresh: impl IntoIterator<Item = FreshKey>,
     ) -> Result<Vec<EventBody>, CatchUpError> {
-        let mut fresh = fresh.into_iter();
+        self.settle(now, self.keys_needed(now), &mut fresh.into_iter())
+    }
+
+    /// Records the ends that came before the next rotation: what can be settled while no Key can be made.
+    pub fn record_ends(&self, now: Timestamp) -> Result<Vec<EventBody>, CatchUpError> {
+        self.settle(now, 0, &mut std::iter::empty())
+    }
+
+    fn settle(
+        &self,
+        now: Timestamp,
+        mut rotations_left: usize,
+        fresh: &mut dyn Iterator<Item = FreshKey>,
+    ) -> Result<Vec<EventBody>, CatchUpError> {
         let mut set = self.clone();
         let mut events = Vec::new();
-        let mut left = self.keys_needed(now);
         while let Some((_, due)) = set.next_due().filter(|(at, _)| *at <= now) {
             let step = match due {
                 Due::End(key_id) => set.clock_ends(now, Some(key_id)),
-                Due::Rotation if left == 0 => break,
+                Due::Rotation if rotations_left == 0 => break,
                 Due::Rotation => {
-                    left -= 1;
+                    rotations_left -= 1;
                     set.rotation(fresh.next().ok_or(CatchUpError::NotEnoughFreshKeys)?, now)
                 }
             };
