@@ -24,6 +24,7 @@ pub struct EnvironmentRef {
 
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = EnvironmentCreate)]
 pub struct Create {
     /// `[a-z0-9][a-z0-9-]{0,62}`; it never changes.
     pub slug: String,
@@ -32,6 +33,7 @@ pub struct Create {
 
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = EnvironmentUpdate)]
 pub struct Update {
     #[serde(default)]
     pub name: Option<String>,

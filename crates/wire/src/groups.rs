@@ -16,6 +16,7 @@ pub struct Group {
 
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = GroupCreate)]
 pub struct Create {
     /// Unique in its Organization.
     pub name: String,
@@ -26,6 +27,7 @@ pub struct Create {
 
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = GroupUpdate)]
 pub struct Update {
     #[serde(default)]
     pub name: Option<String>,

@@ -4,6 +4,7 @@
 pub mod acts;
 pub mod apis;
 pub mod applications;
+pub mod bulk;
 pub mod environments;
 pub mod events;
 pub mod given;
@@ -20,6 +21,7 @@ pub mod problem;
 pub mod scope;
 pub mod service_keys;
 pub mod subscriptions;
+pub mod verify;
 pub mod which_key;
 
 pub use page::{Count, Page};

@@ -31,6 +31,7 @@ pub struct Role {
 
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MemberCreate)]
 pub struct Create {
     pub name: String,
     /// Unique in the instance.
@@ -44,6 +45,7 @@ pub struct Create {
 
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MemberUpdate)]
 pub struct Update {
     #[serde(default)]
     pub name: Option<String>,
@@ -53,6 +55,7 @@ pub struct Update {
 
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RoleGrantCreate)]
 pub struct Grant {
     pub permission_group_id: String,
     /// Left out: the member's Organization.

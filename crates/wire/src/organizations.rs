@@ -19,6 +19,7 @@ pub struct Organization {
 /// Of the company itself, or a partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = OrganizationKind)]
 pub enum Kind {
     Internal,
     External,
@@ -26,6 +27,7 @@ pub enum Kind {
 
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = OrganizationCreate)]
 pub struct Create {
     /// 1 to 100 characters of ordinary text.
     pub name: String,
@@ -36,6 +38,7 @@ pub struct Create {
 
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = OrganizationUpdate)]
 pub struct Update {
     #[serde(default)]
     pub name: Option<String>,

@@ -28,6 +28,7 @@ pub struct PermissionGroup {
 
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PermissionGroupCreate)]
 pub struct Create {
     /// Unique in its Organization.
     pub name: String,
@@ -40,6 +41,7 @@ pub struct Create {
 
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PermissionGroupUpdate)]
 pub struct Update {
     #[serde(default)]
     pub name: Option<String>,

@@ -48,6 +48,7 @@ pub struct Creator {
 
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ServiceKeyCreate)]
 pub struct Create {
     pub name: String,
     /// At least one.
@@ -68,6 +69,7 @@ pub struct Create {
 
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ServiceKeyUpdate)]
 pub struct Update {
     #[serde(default)]
     pub name: Option<String>,
@@ -75,6 +77,7 @@ pub struct Update {
 
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ServiceKeyPutPermissionGroups)]
 pub struct PutPermissionGroups {
     /// At least one.
     pub permission_group_ids: Vec<String>,

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WhichKeyQuestion)]
 pub struct Question {
     /// The pasted value; it is never logged.
     pub value: String,
