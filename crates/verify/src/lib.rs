@@ -3,17 +3,26 @@
 //! it can name neither database nor HTTP. Doors turn their protocol into a [`Request`] and the
 //! [`Decision`] into their protocol.
 
+mod control;
 mod digests;
+mod extract;
 mod facts;
+mod failures;
+mod follower;
 mod index;
+mod meters;
+mod permissions;
 mod request;
 
+pub use control::{Caller, Control, NotAccepted, PermissionGroupFacts, ServiceKeyFacts};
 pub use digests::{DigestGeneration, DigestKeys};
+pub use extract::{Extracted, Places, Scratch, extract};
 pub use facts::{
     ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeyFacts, KeySetFacts, SubscriptionFacts,
 };
-pub use index::{
-    ApplyError, Contradiction, DEFAULT_MAX_STALENESS_SECONDS, Decision, Entries, Index, KeyEntry, LoadError,
-    Loader, Places, Standing, Tag,
-};
+pub use failures::{DEFAULT_FAILURES_PER_MINUTE, Failures};
+pub use follower::{ApplyError, DEFAULT_MAX_STALENESS_SECONDS, Freshness, LoadError, Standing};
+pub use index::{Contradiction, Decision, Door, Entries, Index, KeyEntry, Loader, Tag};
+pub use meters::{LastUsed, Meters, Use};
+pub use permissions::PermissionBits;
 pub use request::{Credential, Request};

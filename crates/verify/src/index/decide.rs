@@ -15,17 +15,8 @@ use super::record::{KeyRecord, Tag};
 use super::world::{Profile, Standing, World};
 use crate::digests::DigestGeneration;
 use crate::facts::{ApiFacts, KeyEnd};
+use crate::follower::Freshness;
 use crate::request::{Credential, Request};
-
-/// What the index says of itself when it is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Freshness {
-    Fresh,
-    /// Too long without contact, or stopped closed.
-    Stale,
-    /// Never loaded: it can't even say which APIs there are.
-    Empty,
-}
 
 /// The code, and whose credential it was, if that was proved.
 pub(super) type Verdict = (Code, Option<Proved>);

@@ -9,21 +9,13 @@ use claviger_domain::time::Timestamp;
 use super::Index;
 use super::writer::{Contradiction, Writer};
 use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, KeyFacts, SubscriptionFacts};
+use crate::follower::LoadError;
 
 /// A new world in the making, for one index.
 #[must_use = "nothing is seen of it before `finish`"]
 pub struct Loader<'i> {
     index: &'i Index,
     writer: Writer,
-}
-
-/// A snapshot that can't take the place of what the index holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum LoadError {
-    #[error("the index stands at {at:?} of the log, the snapshot only at {snapshot:?}")]
-    Behind { at: Position, snapshot: Position },
-    #[error(transparent)]
-    Contradiction(#[from] Contradiction),
 }
 
 impl<'i> Loader<'i> {
@@ -68,14 +60,12 @@ impl<'i> Loader<'i> {
     /// index knows a later state already; a reader of the log never goes back.
     pub fn finish(mut self, as_of: Position, now: Timestamp) -> Result<(), LoadError> {
         let mut current = self.index.writer.lock();
-        if self.index.is_ready() && as_of < self.index.as_of() {
-            return Err(LoadError::Behind { at: self.index.as_of(), snapshot: as_of });
-        }
+        self.index.follower.admits(as_of)?;
         let digest_keys = current.world().digest_keys.as_ref().map(Arc::clone);
         self.writer.use_digest_keys(digest_keys);
         self.writer.publish_to(&self.index.world);
         *current = self.writer;
-        self.index.ready(as_of, now);
+        self.index.follower.loaded(as_of, now);
         Ok(())
     }
 }
