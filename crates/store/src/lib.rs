@@ -1,1 +1,63 @@
-//! placeholder
+//! The log, its tables and all SQL, on SQLite and PostgreSQL (ARCHITECTURE.md, "One log, one door").
+//!
+//! Every change of state goes through [`Store::commit`] and [`Tx::append`]: the log row and the tables that
+//! are its shadow are written in one transaction, by the domain's own `apply`. Reads are plain SQL, grouped
+//! by noun, and shared by [`Tx`] and [`Reader`]. What differs between the two databases is in `dialect.rs`.
+
+mod changes;
+mod columns;
+mod commit;
+mod connection;
+mod dialect;
+mod error;
+mod list;
+mod log;
+mod migrations;
+mod reader;
+mod statements;
+mod store;
+mod stored;
+mod value;
+
+mod apis;
+mod applications;
+mod environments;
+mod events;
+mod groups;
+mod idempotency;
+mod instance;
+mod key_sets;
+mod last_used;
+mod leases;
+mod members;
+mod nodes;
+mod organizations;
+mod permission_groups;
+mod policy_templates;
+mod sealed;
+mod service_keys;
+mod subscriptions;
+mod users;
+
+pub use apis::{ApiFilter, ApiSort, SlugOwner};
+pub use applications::{ApplicationFilter, ApplicationSort};
+pub use changes::Changes;
+pub use commit::Tx;
+pub use environments::{EnvironmentFilter, EnvironmentSort};
+pub use error::StoreError;
+pub use events::{EventFilter, EventSort};
+pub use groups::{GroupFilter, GroupSort};
+pub use idempotency::{Begun, IdempotencyScope, StoredAnswer};
+pub use instance::Instance;
+pub use key_sets::{KeyDigests, KeyRow, KeySetFilter, KeySetSort};
+pub use list::{Between, Cursor, ListQuery, Page, SortValue, Total, Visible};
+pub use log::{ChainFault, ChainReport, StateFault, StateReport};
+pub use members::{MemberFilter, MemberSort};
+pub use nodes::{NodeFilter, NodeKind, NodeReport, NodeRow, NodeSort};
+pub use organizations::{OrganizationFilter, OrganizationSort};
+pub use permission_groups::{PermissionGroupFilter, PermissionGroupSort};
+pub use policy_templates::{PolicyTemplateFilter, PolicyTemplateSort};
+pub use reader::Reader;
+pub use service_keys::{ServiceKeyFilter, ServiceKeyRow, ServiceKeySort};
+pub use store::{Options, Store};
+pub use subscriptions::{SubscriptionFilter, SubscriptionSort};

@@ -1,0 +1,161 @@
+//! One transaction on either database: the only place that hands SQL to a driver.
+
+use futures::StreamExt as _;
+use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
+use sqlx::postgres::PgArguments;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Postgres, SqlStr, Sqlite, Transaction};
+
+use crate::columns::Row;
+use crate::error::StoreError;
+use crate::value::{Value, arguments};
+
+/// A transaction; rolled back when dropped without a commit.
+pub(crate) struct Connection {
+    arm: Arm,
+    /// The first thing that went wrong. After it nothing may be committed: PostgreSQL would turn the commit
+    /// into a rollback without saying so.
+    fault: Option<Fault>,
+}
+
+pub(crate) enum Arm {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Another transaction was in the way: trying again may help.
+    Contended,
+    Other,
+}
+
+macro_rules! with_query {
+    ($self:ident, $sql:ident, $values:ident, $query:ident, $executor:ident => $run:expr) => {
+        match &mut $self.arm {
+            Arm::Sqlite(tx) => {
+                let ($query, $executor) =
+                    (sqlx::query_with($sql, arguments::<SqliteArguments>($values).map_err(bind)?), &mut **tx);
+                $run
+            }
+            Arm::Postgres(tx) => {
+                let ($query, $executor) =
+                    (sqlx::query_with($sql, arguments::<PgArguments>($values).map_err(bind)?), &mut **tx);
+                $run
+            }
+        }
+    };
+}
+
+fn bind(error: sqlx::error::BoxDynError) -> StoreError {
+    StoreError::Database(format!("a parameter can't be sent: {error}"))
+}
+
+impl Connection {
+    pub(crate) fn new(arm: Arm) -> Self {
+        Self { arm, fault: None }
+    }
+
+    pub(crate) const fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
+    /// How many rows the statement changed.
+    pub(crate) async fn execute(&mut self, sql: SqlStr, values: Vec<Value>) -> Result<u64, StoreError> {
+        let done = with_query!(self, sql, values, query, executor =>
+            query.execute(executor).await.map(|done| done.rows_affected()));
+        self.noted(done)
+    }
+
+    pub(crate) async fn rows(&mut self, sql: SqlStr, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let rows = match &mut self.arm {
+            Arm::Sqlite(tx) => {
+                let arguments = arguments::<SqliteArguments>(values).map_err(bind)?;
+                let rows = sqlx::query_with(sql, arguments).fetch_all(&mut **tx).await;
+                rows.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
+            }
+            Arm::Postgres(tx) => {
+                let arguments = arguments::<PgArguments>(values).map_err(bind)?;
+                let rows = sqlx::query_with(sql, arguments).fetch_all(&mut **tx).await;
+                rows.map(|rows| rows.into_iter().map(Row::Postgres).collect())
+            }
+        };
+        self.noted(rows)
+    }
+
+    pub(crate) async fn optional(
+        &mut self,
+        sql: SqlStr,
+        values: Vec<Value>,
+    ) -> Result<Option<Row>, StoreError> {
+        let row = match &mut self.arm {
+            Arm::Sqlite(tx) => {
+                let arguments = arguments::<SqliteArguments>(values).map_err(bind)?;
+                sqlx::query_with(sql, arguments)
+                    .fetch_optional(&mut **tx)
+                    .await
+                    .map(|row| row.map(Row::Sqlite))
+            }
+            Arm::Postgres(tx) => {
+                let arguments = arguments::<PgArguments>(values).map_err(bind)?;
+                sqlx::query_with(sql, arguments)
+                    .fetch_optional(&mut **tx)
+                    .await
+                    .map(|row| row.map(Row::Postgres))
+            }
+        };
+        self.noted(row)
+    }
+
+    /// Rows as they arrive, for what is too large to hold.
+    pub(crate) fn stream(
+        &mut self,
+        sql: SqlStr,
+        values: Vec<Value>,
+    ) -> Result<BoxStream<'_, Result<Row, StoreError>>, StoreError> {
+        Ok(match &mut self.arm {
+            Arm::Sqlite(tx) => {
+                let arguments = arguments::<SqliteArguments>(values).map_err(bind)?;
+                let rows = sqlx::query_with(sql, arguments).fetch(&mut **tx);
+                rows.map_ok(Row::Sqlite).map_err(StoreError::from).boxed()
+            }
+            Arm::Postgres(tx) => {
+                let arguments = arguments::<PgArguments>(values).map_err(bind)?;
+                let rows = sqlx::query_with(sql, arguments).fetch(&mut **tx);
+                rows.map_ok(Row::Postgres).map_err(StoreError::from).boxed()
+            }
+        })
+    }
+
+    /// Ends the transaction. An error that the database itself answered means that nothing was committed;
+    /// a lost connection means that nobody knows.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        match self.arm {
+            Arm::Sqlite(tx) => tx.commit().await?,
+            Arm::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn rollback(self) {
+        // A connection that can't roll back is closed by its pool, which rolls back too.
+        let done = match self.arm {
+            Arm::Sqlite(tx) => tx.rollback().await,
+            Arm::Postgres(tx) => tx.rollback().await,
+        };
+        if let Err(error) = done {
+            tracing::debug!(%error, "a transaction could not be rolled back; its connection ends");
+        }
+    }
+
+    fn noted<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+        result.map_err(|error| {
+            let error = StoreError::from(error);
+            let fault =
+                if matches!(error, StoreError::Contended(_)) { Fault::Contended } else { Fault::Other };
+            self.fault.get_or_insert(fault);
+            error
+        })
+    }
+}

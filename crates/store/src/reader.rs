@@ -1,0 +1,92 @@
+//! Reads on one consistent state. A [`Reader`] comes from [`crate::Store::read`]; a [`crate::Tx`] is one too,
+//! so each read is written once.
+
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use sqlx::SqlStr;
+
+use crate::columns::{Columns, FromRow, Row};
+use crate::connection::Connection;
+use crate::error::StoreError;
+use crate::statements::Statement;
+use crate::value::Value;
+
+/// What can be read. The functions stand in the files of their nouns.
+pub struct Reader {
+    pub(crate) connection: Connection,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reader")
+    }
+}
+
+impl Reader {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+
+    pub(crate) async fn execute(
+        &mut self,
+        statement: Statement,
+        values: Vec<Value>,
+    ) -> Result<u64, StoreError> {
+        self.connection.execute(statement.text(), values).await
+    }
+
+    pub(crate) async fn rows(
+        &mut self,
+        statement: Statement,
+        values: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.connection.rows(statement.text(), values).await
+    }
+
+    pub(crate) async fn row(
+        &mut self,
+        statement: Statement,
+        values: Vec<Value>,
+    ) -> Result<Option<Row>, StoreError> {
+        self.connection.optional(statement.text(), values).await
+    }
+
+    pub(crate) async fn all<T: FromRow>(
+        &mut self,
+        statement: Statement,
+        values: Vec<Value>,
+    ) -> Result<Vec<T>, StoreError> {
+        read_all(&self.rows(statement, values).await?)
+    }
+
+    pub(crate) async fn optional<T: FromRow>(
+        &mut self,
+        statement: Statement,
+        values: Vec<Value>,
+    ) -> Result<Option<T>, StoreError> {
+        let row = self.row(statement, values).await?;
+        row.map(|row| T::from_row(&mut Columns::of(&row, T::TABLE))).transpose()
+    }
+
+    pub(crate) fn stream<T: FromRow + Send + 'static>(
+        &mut self,
+        sql: SqlStr,
+        values: Vec<Value>,
+    ) -> Result<BoxStream<'_, Result<T, StoreError>>, StoreError> {
+        let rows = self.connection.stream(sql, values)?;
+        Ok(rows.map(|row| T::from_row(&mut Columns::of(&row?, T::TABLE))).boxed())
+    }
+}
+
+pub(crate) fn read_all<T: FromRow>(rows: &[Row]) -> Result<Vec<T>, StoreError> {
+    rows.iter().map(|row| T::from_row(&mut Columns::of(row, T::TABLE))).collect()
+}
+
+/// A single whole number, such as a count.
+impl FromRow for i64 {
+    const TABLE: &'static str = "a count";
+
+    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
+        columns.integer()
+    }
+}
