@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use tokio::runtime::Builder;
 
 use crate::arguments::{Invocation, Misuse};
+use crate::configuration::Explained;
 use crate::documentation;
 use crate::rest;
 use crate::terminal;
@@ -56,6 +57,7 @@ fn run(invocation: Invocation) -> ExitCode {
         }
         Invocation::Login { url, json } => on_one_thread(rest::login(url, json)),
         Invocation::Rest(request) => on_one_thread(rest::run(*request)),
+        Invocation::Serve { settings } if !settings.errors().is_empty() => return misconfigured(&settings),
         Invocation::Quickstart { .. }
         | Invocation::Serve { .. }
         | Invocation::Init { .. }
@@ -70,6 +72,14 @@ fn run(invocation: Invocation) -> ExitCode {
             ExitCode::from(REFUSED)
         }
     }
+}
+
+/// Says what forbids to start.
+fn misconfigured(settings: &Explained) -> ExitCode {
+    for finding in settings.errors() {
+        terminal::print_error(&format!("{}: {}", finding.about, finding.detail));
+    }
+    ExitCode::from(MISUSED)
 }
 
 /// Runs a command that waits for one thing at a time.
