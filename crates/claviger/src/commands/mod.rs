@@ -3,6 +3,9 @@
 
 mod completions;
 mod config_check;
+mod data;
+mod doctor;
+mod verify_log;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -57,12 +60,14 @@ fn run(invocation: Invocation) -> ExitCode {
         }
         Invocation::Login { url, json } => on_one_thread(rest::login(url, json)),
         Invocation::Rest(request) => on_one_thread(rest::run(*request)),
+        Invocation::VerifyLog { settings, state, json } => {
+            on_one_thread(verify_log::run(&settings.configuration, state, json))
+        }
+        Invocation::Doctor { settings, json } => on_one_thread(doctor::run(&settings, json)),
         Invocation::Serve { settings } if !settings.errors().is_empty() => return misconfigured(&settings),
-        Invocation::Quickstart { .. }
-        | Invocation::Serve { .. }
-        | Invocation::Init { .. }
-        | Invocation::VerifyLog { .. }
-        | Invocation::Doctor { .. } => Err(anyhow::anyhow!("not built yet")),
+        Invocation::Quickstart { .. } | Invocation::Serve { .. } | Invocation::Init { .. } => {
+            Err(anyhow::anyhow!("not built yet"))
+        }
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -1,0 +1,29 @@
+//! The data, for commands that look at it without a server.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use claviger_store::{Options, Store};
+
+use crate::configuration::Configuration;
+
+/// Few connections, and no patience: a person waits.
+const OPTIONS: Options = Options { connections: 2, acquire_timeout: Duration::from_secs(5) };
+
+/// Opens the database; one that is not there is not made.
+pub(super) async fn open(configuration: &Configuration) -> anyhow::Result<Store> {
+    let url = &configuration.database_url;
+    if let Some(file) = file_of(url.expose())
+        && !file.exists()
+    {
+        bail!("there is no database {}: is --data-dir right?", file.display());
+    }
+    Store::open(url.expose(), OPTIONS).await.with_context(|| format!("open the database {}", url.masked()))
+}
+
+/// The file of an embedded database.
+pub(super) fn file_of(url: &str) -> Option<&Path> {
+    let path = url.strip_prefix("sqlite:")?;
+    Some(Path::new(path.strip_prefix("//").unwrap_or(path)))
+}

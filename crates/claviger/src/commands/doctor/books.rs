@@ -1,0 +1,62 @@
+//! Both books of the keeper: what it opened, and what the log says was revealed.
+
+use anyhow::Context as _;
+use claviger_domain::event::{EventBody, Position};
+use claviger_keeper::journal::{self, Reveal};
+use claviger_store::Store;
+
+use super::Examination;
+use crate::configuration::{Configuration, Finding};
+
+/// How many events one step reads.
+const STEP: u32 = 1_000;
+
+/// Compares the keeper's journal with the log.
+pub(super) async fn examine(
+    configuration: &Configuration,
+    store: &Store,
+    seen: &mut Examination,
+) -> anyhow::Result<()> {
+    if !journal::path_in(&configuration.data_dir).exists() {
+        // A missing journal is the files' matter, or the keeper never ran here.
+        return Ok(());
+    }
+    // The journal first: an opening that is journaled after this is in neither.
+    let book = journal::read(&configuration.data_dir).context("read its journal")?;
+    let reveals = reveals(store).await.context("read the log")?;
+    let differences = journal::compare(&book.openings, &reveals);
+    let mut findings = Vec::new();
+    for (at, opening) in &differences.unlogged {
+        let detail = format!(
+            "opened {} {} for {} at {at}, and the log has no such reveal at position {}: somebody used the \
+             keeper behind the log's back, or the log was cut",
+            opening.table, opening.row, opening.actor, opening.position
+        );
+        findings.push(Finding::error("keeper", detail));
+    }
+    for (at, opening) in &differences.repeated {
+        let detail = format!(
+            "opened {} {} again at {at} under the reveal at position {}: each reveal is good for one opening",
+            opening.table, opening.row, opening.position
+        );
+        findings.push(Finding::error("keeper", detail));
+    }
+    seen.note(format!("both books agree on {} openings", book.openings.len()), findings);
+    Ok(())
+}
+
+async fn reveals(store: &Store) -> anyhow::Result<Vec<Reveal>> {
+    let mut reader = store.read().await?;
+    let (mut reveals, mut position) = (Vec::new(), Position(0));
+    loop {
+        let events = reader.events_after(position, STEP).await?;
+        let Some(last) = events.last() else { return Ok(reveals) };
+        position = last.position;
+        for event in &events {
+            if let EventBody::KeySetRetrieved { .. } = event.event.body {
+                let actor = event.event.actor.id.clone().unwrap_or_default();
+                reveals.push(Reveal { position: event.position.0.unsigned_abs(), actor });
+            }
+        }
+    }
+}
