@@ -7,6 +7,7 @@ use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::scope::{Held, Place, Scope};
 use claviger_domain::time::Timestamp;
+use claviger_store::Visible;
 use ipnet::IpNet;
 
 /// The rights of one actor at one moment.
@@ -60,6 +61,17 @@ impl Authority {
     /// The scopes at which the permission is held: what a list may show.
     pub fn visible(&self, read: Permission) -> Vec<Scope> {
         self.held.iter().filter(|held| held.permissions.contains(&read)).map(|held| held.scope).collect()
+    }
+
+    /// What a list of things that all Groups of an Organization share may show: as [`Self::allows_within`].
+    pub fn visible_within(&self, read: Permission) -> Visible {
+        let widened = |scope: Scope| Scope { organization_id: scope.organization_id, ..Scope::EVERYTHING };
+        Visible::within(self.visible(read).into_iter().map(widened))
+    }
+
+    /// What a list of things that belong to the instance may show: as [`Self::allows_somewhere`].
+    pub fn visible_anywhere(&self, read: Permission) -> Visible {
+        if self.allows_somewhere(read) { Visible::everything() } else { Visible::default() }
     }
 
     /// Nobody gives what they have not: every permission that somebody gains must be held by the actor,

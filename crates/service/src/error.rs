@@ -63,3 +63,32 @@ impl From<Refusal> for Error {
         Self::Refused(refusal)
     }
 }
+
+impl From<claviger_store::StoreError> for Error {
+    fn from(error: claviger_store::StoreError) -> Self {
+        use claviger_store::StoreError;
+        match error {
+            StoreError::Unavailable(why) => {
+                tracing::warn!(why, "the database is unavailable");
+                Self::Unavailable(Unavailable::Database)
+            }
+            StoreError::Contended(_) => Self::Refused(Refusal::Conflict),
+            // Names are the only values of callers that unique indexes guard.
+            StoreError::Taken(_) => Self::Refused(Refusal::NameTaken { pointer: "/name".to_owned() }),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<claviger_keeper::KeeperError> for Error {
+    fn from(error: claviger_keeper::KeeperError) -> Self {
+        use claviger_keeper::KeeperError;
+        match error {
+            KeeperError::Unavailable => Self::Unavailable(Unavailable::Keeper),
+            KeeperError::TooManyReveals { retry_after_seconds } => {
+                Self::Refused(Refusal::TooManyReveals { retry_after_seconds: retry_after_seconds.into() })
+            }
+            KeeperError::Refused | KeeperError::Incompatible => Self::Internal(error.to_string()),
+        }
+    }
+}

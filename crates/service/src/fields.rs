@@ -94,6 +94,13 @@ impl Fields {
         if self.errors.is_empty() { Ok(()) } else { Err(Refusal::Invalid(self.errors)) }
     }
 
+    /// Refuses if anything was wrong, else gives what was read. What is absent without an error is a
+    /// fault in the calling code, told as a refusal of the whole body.
+    pub fn finish_with<T>(self, read: Option<T>) -> Result<T, Refusal> {
+        self.finish()?;
+        read.ok_or_else(|| Refusal::invalid("", "could not be read"))
+    }
+
     fn text<T>(&mut self, pointer: &str, result: Result<T, InvalidText>) -> Option<T> {
         if matches!(result, Err(InvalidText::LooksLikeASecret)) {
             self.secret.get_or_insert(format!("{}{pointer}", self.prefix));

@@ -39,6 +39,13 @@ pub struct Read<T> {
     pub etag: String,
 }
 
+impl<T: serde::Serialize> Read<T> {
+    pub fn of(body: T) -> Result<Self, crate::Error> {
+        let etag = crate::etag::of(&body).map_err(crate::Error::internal)?;
+        Ok(Self { body, etag })
+    }
+}
+
 /// The answer to a write, made for the first time or told again.
 #[derive(Debug, Clone)]
 pub struct Written<T> {
@@ -87,7 +94,7 @@ impl Status {
 }
 
 /// An answer that may hold secrets, which an idempotency record must not (security.md 11).
-pub trait Answer: serde::Serialize + Send {
+pub trait Answer: serde::Serialize + Send + Sync {
     /// The answer as it may be kept and told again.
     fn without_secrets(&self) -> Result<serde_json::Value, serde_json::Error> {
         serde_json::to_value(self)

@@ -287,6 +287,7 @@ CREATE TABLE keys (
 );
 CREATE UNIQUE INDEX keys_of_set ON keys (key_set_id, generation);
 CREATE UNIQUE INDEX keys_digest ON keys (key_digest);
+CREATE INDEX keys_secret_digest ON keys (secret_digest) WHERE secret_digest IS NOT NULL;
 
 CREATE TABLE subscriptions (
     id TEXT PRIMARY KEY,

@@ -46,6 +46,8 @@ statements! {
     KEYS_OF_SET = concat!("SELECT ", rows::key_columns!(), " FROM keys WHERE key_set_id = $1 ORDER BY generation");
     BY_DIGEST = "SELECT keys.key_set_id, keys.id, keys.digest_key, keys.key_digest, keys.secret_digest FROM keys \
                  WHERE keys.key_digest = $1 AND keys.removed_at IS NULL";
+    BY_SECRET_DIGEST = "SELECT keys.key_set_id, keys.id, keys.digest_key, keys.key_digest, keys.secret_digest FROM keys \
+                 WHERE keys.secret_digest = $1 AND keys.removed_at IS NULL";
     DIGESTS_OF_SET = "SELECT keys.key_set_id, keys.id, keys.digest_key, keys.key_digest, keys.secret_digest FROM keys \
                  WHERE keys.key_set_id = $1 ORDER BY keys.generation";
     INSERT = "INSERT INTO key_sets (id, name, folded_name, organization_id, group_id, application_id, environment_id, \
@@ -201,6 +203,12 @@ impl Reader {
     /// The Key that a presented value is, by its digest under `digest/key`.
     pub async fn key_by_digest(&mut self, digest: &Digest) -> Result<Option<KeyDigests>, StoreError> {
         let row: Option<DigestRow> = self.optional(BY_DIGEST, values![digest]).await?;
+        Ok(row.map(|DigestRow(digests)| digests))
+    }
+
+    /// The Key that a presented secret belongs to, by its digest under `digest/secret`.
+    pub async fn key_by_secret_digest(&mut self, digest: &Digest) -> Result<Option<KeyDigests>, StoreError> {
+        let row: Option<DigestRow> = self.optional(BY_SECRET_DIGEST, values![digest]).await?;
         Ok(row.map(|DigestRow(digests)| digests))
     }
 

@@ -36,6 +36,7 @@ mod permission_groups;
 mod policy_templates;
 mod sealed;
 mod service_keys;
+mod snapshot;
 mod subscriptions;
 mod users;
 
@@ -59,5 +60,6 @@ pub use permission_groups::{PermissionGroupFilter, PermissionGroupSort};
 pub use policy_templates::{PolicyTemplateFilter, PolicyTemplateSort};
 pub use reader::Reader;
 pub use service_keys::{ServiceKeyFilter, ServiceKeyRow, ServiceKeySort};
+pub use snapshot::GrantRow;
 pub use store::{Options, Store};
 pub use subscriptions::{SubscriptionFilter, SubscriptionSort};

@@ -92,6 +92,11 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// The same page with other items, one for each row.
+    pub fn with_items<U>(self, items: Vec<U>) -> Page<U> {
+        Page { items, next: self.next, previous: self.previous, total: self.total }
+    }
+
     /// The same page of something made from each row.
     pub fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
         Page {

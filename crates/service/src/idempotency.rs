@@ -1,0 +1,99 @@
+//! `Idempotency-Key`: the answer is kept in the transaction that makes it, so that a write and the record
+//! of its answer are there together or not at all. A twin that comes meanwhile waits for the head of the
+//! log, then finds the record (product.md G2; docs/adr).
+
+use claviger_domain::event::Position;
+use claviger_domain::refusal::Refusal;
+use claviger_domain::time::Timestamp;
+use claviger_store::{Begun, IdempotencyScope, StoredAnswer, Tx};
+
+use crate::error::Error;
+use crate::request::{Answer, IdempotencyClaim, Outcome, Request, Status, Written};
+use crate::state::Service;
+
+/// For how long an answer is kept.
+const KEPT_SECONDS: i64 = 86_400;
+const ETAG: &str = "etag";
+const LOCATION: &str = "location";
+const POSITION: &str = "claviger-position";
+
+impl Service {
+    /// The answer that this request got before, if it did.
+    pub(crate) async fn kept_answer<T>(
+        &self,
+        tx: &mut Tx<'_>,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<Option<Written<T>>, Error> {
+        let Some(claim) = &request.idempotency else { return Ok(None) };
+        let until = now.plus_seconds(KEPT_SECONDS);
+        match tx.begin_idempotent(&scope(request, claim), claim.body_sha256, now, until, until).await? {
+            Begun::New => Ok(None),
+            Begun::Replay(answer) => replayed(answer).map(Some),
+            Begun::Running => Err(Refusal::Conflict.into()),
+            Begun::OtherBody => Err(Refusal::invalid(
+                "",
+                "this Idempotency-Key was used for another body; take a new one for a new request",
+            )
+            .into()),
+        }
+    }
+
+    /// Keeps the answer without its secrets.
+    pub(crate) async fn record_idempotency<T: Answer>(
+        &self,
+        tx: &mut Tx<'_>,
+        request: &Request,
+        written: &Written<T>,
+    ) -> Result<(), Error> {
+        let (Some(claim), Outcome::Fresh(answer)) = (&request.idempotency, &written.outcome) else {
+            return Ok(());
+        };
+        let mut headers = vec![(POSITION.to_owned(), written.position.0.to_string())];
+        headers.extend(written.etag.clone().map(|etag| (ETAG.to_owned(), etag)));
+        headers.extend(written.location.clone().map(|location| (LOCATION.to_owned(), location)));
+        let stored = StoredAnswer {
+            status: written.status.code(),
+            headers,
+            body: answer.without_secrets().map_err(Error::internal)?.to_string(),
+        };
+        Ok(tx.finish_idempotent(&scope(request, claim), &stored).await?)
+    }
+
+    /// Deletes records past their time.
+    pub async fn expire_idempotency(&self) -> Result<u64, Error> {
+        let now = self.now();
+        let (expired, _) = self
+            .state
+            .store
+            .commit("idempotency_expire", |tx| {
+                Box::pin(async move { Ok::<_, Error>(tx.expire_idempotent(now).await?) })
+            })
+            .await?;
+        Ok(expired)
+    }
+}
+
+fn scope(request: &Request, claim: &IdempotencyClaim) -> IdempotencyScope {
+    IdempotencyScope {
+        caller: request.caller.service_key_id.to_string(),
+        method: claim.method.clone(),
+        path: claim.path.clone(),
+        key: claim.key.clone(),
+    }
+}
+
+fn replayed<T>(answer: StoredAnswer) -> Result<Written<T>, Error> {
+    let header = |name: &str| {
+        answer.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.clone())
+    };
+    let position = header(POSITION).and_then(|text| text.parse().ok()).map(Position);
+    let status = Status::from_code(i64::from(answer.status));
+    Ok(Written {
+        etag: header(ETAG),
+        location: header(LOCATION),
+        position: position.unwrap_or_default(),
+        status: status.ok_or_else(|| Error::internal("an idempotency record has an unknown status"))?,
+        outcome: Outcome::Replayed(serde_json::from_str(&answer.body).map_err(Error::internal)?),
+    })
+}

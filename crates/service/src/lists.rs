@@ -1,0 +1,181 @@
+//! What all lists have in common: their query parameters, their cursors, their pages (surface.md,
+//! "Lists").
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use claviger_domain::time::Timestamp;
+use claviger_store::{Between, ListQuery, Page, Total, Visible};
+use claviger_wire::{Count, Page as WirePage};
+
+use crate::error::Error;
+use crate::request::Request;
+use crate::state::Service;
+
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 200;
+/// How long a filter may be, in bytes.
+const MAX_VALUE: usize = 500;
+/// How many values all filters may have together.
+const MAX_VALUES: usize = 100;
+
+/// The query of a list as it came: decoded pairs, and the path that its cursors are bound to.
+#[derive(Debug, Clone, Default)]
+pub struct ListParameters {
+    pub path: String,
+    pub pairs: Vec<(String, String)>,
+}
+
+/// Reads parameters by name, and remembers which were read: one that nobody asks for is refused.
+#[derive(Debug)]
+pub(crate) struct Parameters<'a> {
+    given: &'a ListParameters,
+    read: BTreeSet<&'static str>,
+}
+
+pub(crate) fn bad(parameter: &str, detail: impl ToString) -> Error {
+    Error::BadQuery { parameter: parameter.to_owned(), detail: detail.to_string() }
+}
+
+impl<'a> Parameters<'a> {
+    pub(crate) fn new(given: &'a ListParameters) -> Result<Self, Error> {
+        if given.pairs.len() > MAX_VALUES {
+            return Err(bad("", format!("at most {MAX_VALUES} parameters")));
+        }
+        for (name, value) in &given.pairs {
+            if value.len() > MAX_VALUE || value.chars().any(char::is_control) {
+                return Err(bad(name, format!("must be at most {MAX_VALUE} bytes without control characters")));
+            }
+        }
+        Ok(Self { given, read: BTreeSet::new() })
+    }
+
+    /// All values of a filter: either will do.
+    pub(crate) fn many(&mut self, name: &'static str) -> Vec<&'a str> {
+        self.read.insert(name);
+        let named = self.given.pairs.iter().filter(|(given, _)| given == name);
+        named.map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// All values of a filter over words of any kind.
+    pub(crate) fn owned(&mut self, name: &'static str) -> Vec<String> {
+        self.many(name).into_iter().map(str::to_owned).collect()
+    }
+
+    /// The value of a parameter that can be given once.
+    pub(crate) fn one(&mut self, name: &'static str) -> Result<Option<&'a str>, Error> {
+        match self.many(name).as_slice() {
+            [] => Ok(None),
+            [value] => Ok(Some(value)),
+            _ => Err(bad(name, "is given twice")),
+        }
+    }
+
+    pub(crate) fn parsed<T>(&mut self, name: &'static str) -> Result<Option<T>, Error>
+    where
+        T: FromStr<Err: ToString>,
+    {
+        self.one(name)?.map(|text| text.parse().map_err(|error: T::Err| bad(name, error.to_string()))).transpose()
+    }
+
+    /// All values of a filter, each read as a `T`.
+    pub(crate) fn all<T>(&mut self, name: &'static str) -> Result<Vec<T>, Error>
+    where
+        T: FromStr<Err: ToString>,
+    {
+        let read = |text: &str| text.parse().map_err(|error: T::Err| bad(name, error.to_string()));
+        self.many(name).into_iter().map(read).collect()
+    }
+
+    /// All values of a filter that knows its words, as serde spells them.
+    pub(crate) fn words<T: serde::de::DeserializeOwned>(&mut self, name: &'static str) -> Result<Vec<T>, Error> {
+        let read = |text: &str| {
+            serde_json::from_value(serde_json::Value::from(text)).map_err(|error| bad(name, error))
+        };
+        self.many(name).into_iter().map(read).collect()
+    }
+
+    /// The range `{name}_after` (included) to `{name}_before` (excluded).
+    pub(crate) fn between(&mut self, after: &'static str, before: &'static str) -> Result<Between, Error> {
+        Ok(Between { after: self.parsed::<Timestamp>(after)?, before: self.parsed::<Timestamp>(before)? })
+    }
+
+    /// Free text, without what surrounds it; empty counts as absent.
+    pub(crate) fn text(&mut self, name: &'static str) -> Result<Option<String>, Error> {
+        let text = self.one(name)?.map(str::trim).filter(|text| !text.is_empty());
+        Ok(text.map(str::to_owned))
+    }
+
+    /// Reads what all lists take, and refuses what nobody asked for. `sorts` are the documented fields,
+    /// the default one first.
+    pub(crate) fn finish<F, S: Copy>(
+        mut self,
+        service: &Service,
+        request: &Request,
+        sorts: &[(&str, S)],
+        filter: F,
+        visible: Visible,
+    ) -> Result<ListQuery<F, S>, Error> {
+        let limit = self.parsed::<u32>("limit")?.unwrap_or(DEFAULT_LIMIT);
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            return Err(bad("limit", format!("must be 1 to {MAX_LIMIT}")));
+        }
+        let count = self.parsed::<bool>("count")?.unwrap_or(false);
+        let (sort, descending) = self.sort(sorts)?;
+        let cursor = match self.one("cursor")? {
+            Some(text) => {
+                let opened = service.state.cursors.open(&self.binding(request), text);
+                Some(opened.ok_or_else(|| bad("cursor", "is not a cursor of this list; begin without one"))?)
+            }
+            None => None,
+        };
+        if let Some((name, _)) = self.given.pairs.iter().find(|(name, _)| !self.read.contains(name.as_str())) {
+            return Err(bad(name, "is not a parameter of this list"));
+        }
+        Ok(ListQuery { limit, sort, descending, cursor, visible, filter, count })
+    }
+
+    fn sort<S: Copy>(&mut self, sorts: &[(&str, S)]) -> Result<(S, bool), Error> {
+        let names = || sorts.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let given = self.one("sort")?;
+        let (name, descending) = match given {
+            Some(text) => (text.strip_prefix('-').unwrap_or(text), text.starts_with('-')),
+            None => (sorts.first().map_or("", |(name, _)| name), true),
+        };
+        let found = sorts.iter().find(|(field, _)| *field == name);
+        let (_, sort) = found.ok_or_else(|| bad("sort", format!("must be one of {}, with - for descending", names())))?;
+        Ok((*sort, descending))
+    }
+
+    /// What a cursor is bound to: caller, path and filters, whatever their order.
+    fn binding(&self, request: &Request) -> String {
+        binding(self.given, request)
+    }
+}
+
+fn binding(given: &ListParameters, request: &Request) -> String {
+    let page_alone = ["cursor", "limit", "count", "wait_for"];
+    let mut pairs: Vec<_> =
+        given.pairs.iter().filter(|(name, _)| !page_alone.contains(&name.as_str())).collect();
+    pairs.sort();
+    format!("{} {} {pairs:?}", request.caller.service_key_id, given.path)
+}
+
+impl Service {
+    /// The page as callers see it, its cursors sealed.
+    pub(crate) fn page<T>(
+        &self,
+        request: &Request,
+        given: &ListParameters,
+        page: Page<T>,
+    ) -> Result<WirePage<T>, Error> {
+        let binding = binding(given, request);
+        let seal = |cursor| self.state.cursors.seal(&binding, &cursor).map_err(Error::internal);
+        let count = page.total.map(|total| match total {
+            Total::Exact(total) => Count::Exactly(total),
+            Total::AtLeast(least) => Count::AtLeast(least),
+        });
+        let (next, previous) = (page.next.map(seal).transpose()?, page.previous.map(seal).transpose()?);
+        Ok(WirePage::new(page.items, next, previous, count))
+    }
+}

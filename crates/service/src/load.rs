@@ -1,0 +1,97 @@
+//! Filling what decides from the tables, at one consistent position.
+
+use std::time::Instant;
+
+use claviger_store::{KeyRow, Reader};
+use claviger_verify::{
+    ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeyFacts, KeySetFacts, LoadError, Loader,
+    PermissionGroupFacts, ServiceKeyFacts, SubscriptionFacts,
+};
+
+use crate::error::Error;
+use crate::permission_groups::allowed;
+use crate::state::Service;
+
+impl Service {
+    /// Fills the index, and what authenticates the callers of verify, from the tables.
+    pub async fn load(&self) -> Result<(), Error> {
+        let _one_at_a_time = self.state.follower.applying().await;
+        self.load_locked().await
+    }
+
+    /// The same, by one who holds the follower.
+    pub(crate) async fn load_locked(&self) -> Result<(), Error> {
+        let started = Instant::now();
+        let mut reader = self.state.store.read().await?;
+        let position = reader.position().await?;
+        let mut loader = self.state.follower.index.loader(reader.key_count().await?);
+        fill(&mut reader, &mut loader).await?;
+        let (groups, keys) = control(&mut reader).await?;
+        let now = self.now();
+        loader.finish(position, now).map_err(Error::internal)?;
+        self.state.follower.control.load(groups, keys, position, now).map_err(Error::internal)?;
+        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(position = position.0, milliseconds, "the index is loaded");
+        Ok(())
+    }
+}
+
+async fn fill(reader: &mut Reader, loader: &mut Loader<'_>) -> Result<(), Error> {
+    for environment in reader.all_environments().await? {
+        loader.environment(EnvironmentFacts::from(&environment));
+    }
+    reader.each_api(|api| loader.api(ApiFacts::from(&api))).await?;
+    let mut fault = None;
+    let mut note = |result: Result<(), LoadError>| {
+        if let Err(error) = result {
+            fault.get_or_insert(error);
+        }
+    };
+    reader.each_application(|row| note(loader.application(ApplicationFacts::from(&row)))).await?;
+    reader.each_key(|row| note(loader.key(&facts_of(&row)))).await?;
+    reader
+        .each_grant(|grant| {
+            note(loader.subscription(&SubscriptionFacts {
+                api_id: grant.api_id,
+                key_set_ids: vec![grant.key_set_id],
+                permissions: grant.permissions,
+            }));
+        })
+        .await?;
+    match fault {
+        Some(error) => Err(Error::internal(error)),
+        None => Ok(()),
+    }
+}
+
+async fn control(
+    reader: &mut Reader,
+) -> Result<(Vec<PermissionGroupFacts>, Vec<ServiceKeyFacts>), Error> {
+    let groups = reader.all_permission_groups().await?;
+    let groups = groups
+        .iter()
+        .map(|group| PermissionGroupFacts { id: group.id, permissions: allowed(group) })
+        .collect();
+    let rows = reader.service_key_rows().await?;
+    Ok((groups, rows.iter().map(|row| ServiceKeyFacts::of(&row.service_key, row.digest)).collect()))
+}
+
+fn facts_of(row: &KeyRow) -> KeyFacts {
+    KeyFacts {
+        id: row.id,
+        key_set: KeySetFacts {
+            id: row.key_set_id,
+            application_id: row.application_id,
+            environment_id: row.environment_id,
+            auth_type: row.auth_type,
+            suspended: row.suspended,
+        },
+        latest: row.latest,
+        digest: row.key_digest,
+        secret_digest: row.secret_digest,
+        provisioned: row.provisioned_at.is_some(),
+        expires_at: row.expires_at,
+        retires_at: row.retirement.map(|retirement| retirement.retires_at),
+        ended: row.ended.map(|ended| KeyEnd::from(ended.reason)),
+    }
+}

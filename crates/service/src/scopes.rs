@@ -1,0 +1,54 @@
+//! Scopes as bodies name them: each part must exist and be visible, and a Group brings its Organization.
+
+use claviger_domain::permission::Permission;
+use claviger_domain::refusal::Refusal;
+use claviger_domain::scope::{Place, Scope};
+use claviger_wire::scope as wire;
+
+use crate::environments;
+use crate::error::Error;
+use crate::write::Write;
+
+/// The scope that a body names at `pointer`, or `left_out`.
+pub(crate) async fn named(
+    write: &mut Write<'_, '_>,
+    pointer: &str,
+    scope: Option<&wire::Scope>,
+    left_out: Scope,
+) -> Result<Scope, Error> {
+    let Some(scope) = scope else { return Ok(left_out) };
+    let mut named = Scope::EVERYTHING;
+    if let Some(text) = scope.organization_id.as_deref() {
+        let organization_id = write.organization_named(Some(text)).await;
+        let unknown = "there is no Organization with this id";
+        let id = organization_id.map_err(|_| Refusal::invalid(format!("{pointer}/organization_id"), unknown))?;
+        named.organization_id = Some(id);
+    }
+    if let Some(text) = scope.group_id.as_deref() {
+        let at = format!("{pointer}/group_id");
+        let group = write.group_named(&at, Some(text)).await?;
+        if named.organization_id.is_some_and(|organization| organization != group.organization_id) {
+            return Err(Refusal::invalid(at, "is a Group of another Organization").into());
+        }
+        named = Scope { organization_id: Some(group.organization_id), group_id: Some(group.id), ..named };
+    }
+    if let Some(text) = scope.environment_id.as_deref() {
+        let unknown =
+            || Refusal::invalid(format!("{pointer}/environment_id"), "there is no Environment with this id");
+        if !write.authority.allows_somewhere(Permission::EnvironmentsRead) {
+            return Err(unknown().into());
+        }
+        let environment = environments::by_id_or_slug(write.tx, text).await?.ok_or_else(unknown)?;
+        named.environment_id = Some(environment.id);
+    }
+    Ok(named)
+}
+
+/// Where the giving of a right at a scope stands: the scope itself, seen as a place.
+pub(crate) const fn place_of(scope: &Scope) -> Place {
+    Place {
+        organization_id: scope.organization_id,
+        group_id: scope.group_id,
+        environment_id: scope.environment_id,
+    }
+}

@@ -1,0 +1,161 @@
+//! Making service keys, anew or in place of a lost one. The value is in the answer and nowhere else.
+
+use claviger_domain::credential::{CredentialKind, Generated};
+use claviger_domain::event::{EventBody, Private, ServiceKeyTerms};
+use claviger_domain::id::{MemberId, ServiceKeyId};
+use claviger_domain::permission::Permission;
+use claviger_domain::refusal::Refusal;
+use claviger_domain::scope::Scope;
+use claviger_domain::service_keys::ServiceKey;
+use claviger_domain::time::Timestamp;
+use claviger_wire::service_keys as wire;
+use ipnet::IpNet;
+
+use super::rights;
+use crate::error::Error;
+use crate::fields::Fields;
+use crate::request::{Request, Status, Written};
+use crate::scopes;
+use crate::state::Service;
+use crate::write::Write;
+
+impl Service {
+    pub async fn service_key_create(
+        &self,
+        request: &Request,
+        body: &wire::Create,
+    ) -> Result<Written<wire::ServiceKey>, Error> {
+        self.write(request, "service_key_create", Status::Created, |write| {
+            Box::pin(async move {
+                let mut fields = Fields::new();
+                let name = fields.name("/name", &body.name);
+                let expires_at = fields.instant("/expires_at", body.expires_at.as_deref());
+                if expires_at.is_some_and(|at| at <= write.now) {
+                    fields.wrong("/expires_at", "must be in the future");
+                }
+                let listed = fields.address_list("/ip_allow_list", body.ip_allow_list.as_deref());
+                let name = fields.finish_with(name)?;
+                let own_scope = write.own_scope().await?;
+                let scope = scopes::named(write, "/scope", body.scope.as_ref(), own_scope).await?;
+                write.authority.require_act(Permission::ServiceKeysCreate, &scopes::place_of(&scope))?;
+                let organization_id = scope.organization_id.unwrap_or(write.authority.organization_id);
+                let groups = write.permission_groups_named(&body.permission_group_ids, organization_id).await?;
+                write.authority.require_gain(&rights::held(&groups, &scope))?;
+                let terms = ServiceKeyTerms {
+                    organization_id,
+                    member_id: write.member_acted_for(body.member_id.as_deref()).await?,
+                    created_by: write.authority.actor.clone(),
+                    name,
+                    masked: claviger_domain::credential::Masked::from_stored(String::new()),
+                    permission_group_ids: groups.iter().map(|group| group.id).collect(),
+                    scope,
+                    expires_at: write.span_of_time(expires_at)?,
+                    ip_allow_list: write.span_of_addresses(listed)?,
+                    replaces: None,
+                };
+                write.issue_service_key(terms).await
+            })
+        })
+        .await
+    }
+
+    /// Makes a new key in place of a lost one, with the same name, groups, scope and bounds; the lost one
+    /// is deleted in the same step (product.md E2).
+    pub async fn service_key_replace(
+        &self,
+        request: &Request,
+        id: ServiceKeyId,
+    ) -> Result<Written<wire::ServiceKey>, Error> {
+        self.write(request, "service_key_replace", Status::Created, |write| {
+            Box::pin(async move {
+                let lost = write.service_key_to(id, Permission::ServiceKeysReplace).await?;
+                if lost.expires_at.is_some_and(|at| at <= write.now) {
+                    let allowed = vec!["delete"];
+                    return Err(Refusal::InvalidTransition { from: "expired", act: "replace", allowed }.into());
+                }
+                write.require_all_it_can_do(&lost, Permission::ServiceKeysReplace).await?;
+                let terms = terms_of(&lost, write);
+                let made = write.issue_service_key(terms).await?;
+                let event = EventBody::ServiceKeyDeleted { service_key_id: id };
+                write.append(lost.place(), event).await?;
+                Ok(made)
+            })
+        })
+        .await
+    }
+}
+
+impl Write<'_, '_> {
+    /// The scope of the actor's own service key.
+    async fn own_scope(&mut self) -> Result<Scope, Error> {
+        match self.authority.service_key_id {
+            Some(id) => Ok(self.tx.service_key(id).await?.ok_or(Refusal::NotFound)?.scope),
+            None => Ok(Scope { organization_id: Some(self.authority.organization_id), ..Scope::EVERYTHING }),
+        }
+    }
+
+    /// The member whom a new key counts as: the actor's own, or another one by `service_keys:act_for`.
+    async fn member_acted_for(&mut self, text: Option<&str>) -> Result<Option<MemberId>, Error> {
+        let Some(text) = text else { return Ok(self.authority.member_id) };
+        let unknown = || Error::from(Refusal::invalid("/member_id", "there is no member with this id"));
+        let id: MemberId = text.parse().map_err(|_| unknown())?;
+        if self.authority.member_id == Some(id) {
+            return Ok(Some(id));
+        }
+        let member = self.tx.member(id).await?.ok_or_else(unknown)?;
+        if !self.authority.allows_within(Permission::MembersRead, member.organization_id) {
+            return Err(unknown());
+        }
+        self.authority.require_act(Permission::ServiceKeysActFor, &member.place())?;
+        Ok(Some(id))
+    }
+
+    fn span_of_time(&self, wanted: Option<Timestamp>) -> Result<Option<Timestamp>, Error> {
+        let own = self.authority.expires_at;
+        if wanted.is_some() && !rights::within_time(wanted, own) {
+            return Err(Refusal::invalid("/expires_at", "must not be later than your own key's end").into());
+        }
+        Ok(wanted.or(own))
+    }
+
+    fn span_of_addresses(&self, wanted: Option<Vec<IpNet>>) -> Result<Option<Vec<IpNet>>, Error> {
+        let own = self.authority.ip_allow_list.as_deref();
+        if wanted.is_some() && !rights::within_addresses(wanted.as_deref(), own) {
+            return Err(Refusal::invalid("/ip_allow_list", "must lie within your own key's addresses").into());
+        }
+        Ok(wanted.or_else(|| own.map(<[_]>::to_vec)))
+    }
+
+    /// Makes the key that the terms describe; its value is in the answer.
+    async fn issue_service_key(&mut self, terms: ServiceKeyTerms) -> Result<wire::ServiceKey, Error> {
+        let Generated { value, masked } = self.service.fresh_credential(CredentialKind::Service);
+        let digest_key = self.service.state.keys.digest_control.newest();
+        let private =
+            Private { digest_key: digest_key.id(), key: digest_key.digest(value.expose().as_bytes()), secret: None };
+        let id: ServiceKeyId = self.fresh_id();
+        let place = claviger_domain::scope::Place {
+            organization_id: Some(terms.organization_id),
+            ..scopes::place_of(&terms.scope)
+        };
+        let terms = Box::new(ServiceKeyTerms { masked, ..terms });
+        self.append_private(place, EventBody::ServiceKeyCreated { service_key_id: id, terms }, private).await?;
+        let shown = self.service_key_on_wire(id).await?;
+        Ok(wire::ServiceKey { key: Some(value.expose().to_owned()), ..shown })
+    }
+}
+
+/// The terms of a lost key's successor.
+fn terms_of(lost: &ServiceKey, write: &Write<'_, '_>) -> ServiceKeyTerms {
+    ServiceKeyTerms {
+        organization_id: lost.organization_id,
+        member_id: lost.member_id,
+        created_by: write.authority.actor.clone(),
+        name: lost.name.clone(),
+        masked: lost.masked.clone(),
+        permission_group_ids: lost.permission_group_ids.clone(),
+        scope: lost.scope,
+        expires_at: lost.expires_at,
+        ip_allow_list: lost.ip_allow_list.clone(),
+        replaces: Some(lost.id),
+    }
+}

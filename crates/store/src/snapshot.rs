@@ -1,0 +1,113 @@
+//! What deciding is loaded from besides the Keys themselves: whole tables, streamed once in one consistent
+//! state. With [`Reader::position`] of the same reader it is a snapshot from which the log is tailed.
+
+use claviger_domain::apis::{Api, ApiPermission};
+use claviger_domain::applications::Application;
+use claviger_domain::id::{ApiId, KeySetId, PermissionGroupId};
+use claviger_domain::permission_groups::PermissionGroup;
+use claviger_domain::scope::Scope;
+use futures::StreamExt as _;
+
+use crate::columns::{Columns, FromRow};
+use crate::error::StoreError;
+use crate::list::{Assembly, Listed};
+use crate::reader::Reader;
+use crate::statements::statements;
+use crate::value::values;
+
+statements! {
+    GRANTS = "SELECT subscription_key_sets.key_set_id, subscriptions.api_id, subscriptions.permissions \
+              FROM subscriptions JOIN subscription_key_sets ON subscription_key_sets.subscription_id = subscriptions.id \
+              WHERE subscriptions.status = 'active'";
+    KEY_COUNT = "SELECT COUNT(*) FROM keys";
+    SCOPES_OF_PERMISSION_GROUP = "SELECT organization_id, group_id, environment_id FROM role_grants \
+              WHERE permission_group_id = $1 \
+              UNION SELECT scope_organization_id, scope_group_id, scope_environment_id FROM service_keys \
+              WHERE deleted_at IS NULL AND id IN \
+              (SELECT service_key_id FROM service_key_permission_groups WHERE permission_group_id = $1)";
+}
+
+/// One Key Set's right to open one API, by an Active Subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantRow {
+    pub key_set_id: KeySetId,
+    pub api_id: ApiId,
+    /// None: all of the API's permissions.
+    pub permissions: Option<Vec<ApiPermission>>,
+}
+
+impl FromRow for GrantRow {
+    const TABLE: &'static str = "subscriptions";
+
+    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self { key_set_id: columns.id()?, api_id: columns.id()?, permissions: columns.optional_json()? })
+    }
+}
+
+impl FromRow for Scope {
+    const TABLE: &'static str = "role_grants";
+
+    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            organization_id: columns.optional_id()?,
+            group_id: columns.optional_id()?,
+            environment_id: columns.optional_id()?,
+        })
+    }
+}
+
+impl Reader {
+    /// Hands every API to `take`, in no particular order; so do the others below.
+    pub async fn each_api(&mut self, take: impl FnMut(Api) + Send) -> Result<(), StoreError> {
+        self.each(take).await
+    }
+
+    pub async fn each_application(&mut self, take: impl FnMut(Application) + Send) -> Result<(), StoreError> {
+        self.each(take).await
+    }
+
+    pub async fn all_permission_groups(&mut self) -> Result<Vec<PermissionGroup>, StoreError> {
+        let mut groups = Vec::new();
+        self.each(|group| groups.push(group)).await?;
+        Ok(groups)
+    }
+
+    /// What Active Subscriptions give to Key Sets.
+    pub async fn each_grant(&mut self, mut take: impl FnMut(GrantRow) + Send) -> Result<(), StoreError> {
+        let mut rows = self.stream::<GrantRow>(GRANTS.text(), values![])?;
+        while let Some(row) = rows.next().await {
+            take(row?);
+        }
+        Ok(())
+    }
+
+    /// How many Keys there are, living and dead.
+    pub async fn key_count(&mut self) -> Result<usize, StoreError> {
+        let count: Option<i64> = self.optional(KEY_COUNT, values![]).await?;
+        Ok(count.and_then(|count| count.try_into().ok()).unwrap_or_default())
+    }
+
+    /// The scopes at which anybody, member or service key, holds the permission group.
+    pub async fn scopes_of_permission_group(
+        &mut self,
+        id: PermissionGroupId,
+    ) -> Result<Vec<Scope>, StoreError> {
+        self.all(SCOPES_OF_PERMISSION_GROUP, values![id]).await
+    }
+
+    async fn each<T: Listed + Send + 'static>(
+        &mut self,
+        mut take: impl FnMut(T) + Send,
+    ) -> Result<(), StoreError> {
+        let mut query = Assembly::default();
+        for text in ["SELECT ", T::COLUMNS, " FROM ", T::FROM] {
+            query.text(text);
+        }
+        let (sql, values) = query.finish();
+        let mut rows = self.stream::<T>(sql, values)?;
+        while let Some(row) = rows.next().await {
+            take(row?);
+        }
+        Ok(())
+    }
+}
