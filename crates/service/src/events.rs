@@ -84,7 +84,8 @@ impl Service {
                 if !write.authority.allows_somewhere(Permission::EventsExport) {
                     return Err(Error::forbidden(Permission::EventsExport));
                 }
-                let event = EventBody::LogExported { organization_id, from_position: Position(1), to_position };
+                let event =
+                    EventBody::LogExported { organization_id, from_position: Position(1), to_position };
                 write.append(place, event).await?;
                 Ok(Exported)
             })

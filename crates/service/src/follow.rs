@@ -99,7 +99,8 @@ impl Service {
             let mut reader = self.state.store.read().await?;
             let events = reader.events_after(follower.position(), STEP).await?;
             drop(reader);
-            let applied = follower.index.apply_all(&events).and_then(|()| follower.control.apply_all(&events));
+            let applied =
+                follower.index.apply_all(&events).and_then(|()| follower.control.apply_all(&events));
             if let Err(error @ (ApplyError::Gap { .. } | ApplyError::Stopped(_))) = applied {
                 tracing::error!(%error, "the index stopped following the log; it is loaded anew");
                 self.load_locked().await?;

@@ -59,7 +59,11 @@ impl Service {
     ) -> Result<Page<wire::Group>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
         let mut parameters = Parameters::new(given)?;
-        let filter = GroupFilter { organization_ids: parameters.all("organization_id")?, q: parameters.text("q")?, ..GroupFilter::default() };
+        let filter = GroupFilter {
+            organization_ids: parameters.all("organization_id")?,
+            q: parameters.text("q")?,
+            ..GroupFilter::default()
+        };
         let sorts = [("created_at", GroupSort::CreatedAt), ("name", GroupSort::Name)];
         let visible = authority.visible_within(Permission::GroupsRead);
         let query = parameters.finish(self, request, &sorts, filter, visible)?;

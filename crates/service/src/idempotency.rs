@@ -84,9 +84,8 @@ fn scope(request: &Request, claim: &IdempotencyClaim) -> IdempotencyScope {
 }
 
 fn replayed<T>(answer: StoredAnswer) -> Result<Written<T>, Error> {
-    let header = |name: &str| {
-        answer.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.clone())
-    };
+    let header =
+        |name: &str| answer.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.clone());
     let position = header(POSITION).and_then(|text| text.parse().ok()).map(Position);
     let status = Status::from_code(i64::from(answer.status));
     Ok(Written {

@@ -30,10 +30,10 @@ mod state;
 mod which_key;
 mod write;
 
+pub use error::{Error, SignIn, Unavailable};
 pub use events::Export;
 pub use init::{Beginning, Initialised};
 pub use instance::StartError;
 pub use lists::ListParameters;
-pub use state::{Options, Service};
-pub use error::{Error, SignIn, Unavailable};
 pub use request::{Caller, IdempotencyClaim, Read, Request, Written};
+pub use state::{Options, Service};

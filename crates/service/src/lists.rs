@@ -44,7 +44,10 @@ impl<'a> Parameters<'a> {
         }
         for (name, value) in &given.pairs {
             if value.len() > MAX_VALUE || value.chars().any(char::is_control) {
-                return Err(bad(name, format!("must be at most {MAX_VALUE} bytes without control characters")));
+                return Err(bad(
+                    name,
+                    format!("must be at most {MAX_VALUE} bytes without control characters"),
+                ));
             }
         }
         Ok(Self { given, read: BTreeSet::new() })
@@ -75,7 +78,9 @@ impl<'a> Parameters<'a> {
     where
         T: FromStr<Err: ToString>,
     {
-        self.one(name)?.map(|text| text.parse().map_err(|error: T::Err| bad(name, error.to_string()))).transpose()
+        self.one(name)?
+            .map(|text| text.parse().map_err(|error: T::Err| bad(name, error.to_string())))
+            .transpose()
     }
 
     /// All values of a filter, each read as a `T`.
@@ -88,7 +93,10 @@ impl<'a> Parameters<'a> {
     }
 
     /// All values of a filter that knows its words, as serde spells them.
-    pub(crate) fn words<T: serde::de::DeserializeOwned>(&mut self, name: &'static str) -> Result<Vec<T>, Error> {
+    pub(crate) fn words<T: serde::de::DeserializeOwned>(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Vec<T>, Error> {
         let read = |text: &str| {
             serde_json::from_value(serde_json::Value::from(text)).map_err(|error| bad(name, error))
         };
@@ -129,7 +137,8 @@ impl<'a> Parameters<'a> {
             }
             None => None,
         };
-        if let Some((name, _)) = self.given.pairs.iter().find(|(name, _)| !self.read.contains(name.as_str())) {
+        if let Some((name, _)) = self.given.pairs.iter().find(|(name, _)| !self.read.contains(name.as_str()))
+        {
             return Err(bad(name, "is not a parameter of this list"));
         }
         Ok(ListQuery { limit, sort, descending, cursor, visible, filter, count })
@@ -143,7 +152,8 @@ impl<'a> Parameters<'a> {
             None => (sorts.first().map_or("", |(name, _)| name), true),
         };
         let found = sorts.iter().find(|(field, _)| *field == name);
-        let (_, sort) = found.ok_or_else(|| bad("sort", format!("must be one of {}, with - for descending", names())))?;
+        let (_, sort) =
+            found.ok_or_else(|| bad("sort", format!("must be one of {}, with - for descending", names())))?;
         Ok((*sort, descending))
     }
 

@@ -64,9 +64,7 @@ async fn fill(reader: &mut Reader, loader: &mut Loader<'_>) -> Result<(), Error>
     }
 }
 
-async fn control(
-    reader: &mut Reader,
-) -> Result<(Vec<PermissionGroupFacts>, Vec<ServiceKeyFacts>), Error> {
+async fn control(reader: &mut Reader) -> Result<(Vec<PermissionGroupFacts>, Vec<ServiceKeyFacts>), Error> {
     let groups = reader.all_permission_groups().await?;
     let groups = groups
         .iter()

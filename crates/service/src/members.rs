@@ -68,9 +68,12 @@ impl Service {
     ) -> Result<Page<wire::Member>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
         let mut parameters = Parameters::new(given)?;
-        let filter = MemberFilter { organization_ids: parameters.all("organization_id")?,
+        let filter = MemberFilter {
+            organization_ids: parameters.all("organization_id")?,
             group_ids: parameters.all("group_id")?,
-            q: parameters.text("q")?, ..MemberFilter::default() };
+            q: parameters.text("q")?,
+            ..MemberFilter::default()
+        };
         let sorts = [("created_at", MemberSort::CreatedAt), ("name", MemberSort::Name)];
         let visible = authority.visible_within(Permission::MembersRead);
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
@@ -211,7 +214,11 @@ impl Write<'_, '_> {
     }
 
     /// The Groups that a body names, all of the one Organization.
-    async fn groups_of(&mut self, organization_id: OrganizationId, ids: &[String]) -> Result<Vec<GroupId>, Error> {
+    async fn groups_of(
+        &mut self,
+        organization_id: OrganizationId,
+        ids: &[String],
+    ) -> Result<Vec<GroupId>, Error> {
         let mut fields = Fields::new();
         let mut groups = Vec::new();
         for (at, text) in ids.iter().enumerate() {

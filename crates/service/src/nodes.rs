@@ -47,7 +47,11 @@ impl NodeStatus {
 }
 
 impl Service {
-    pub async fn node_list(&self, request: &Request, given: &ListParameters) -> Result<Page<wire::Node>, Error> {
+    pub async fn node_list(
+        &self,
+        request: &Request,
+        given: &ListParameters,
+    ) -> Result<Page<wire::Node>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
         let mut parameters = Parameters::new(given)?;
         let filter = NodeFilter { q: parameters.text("q")?, ..NodeFilter::default() };
@@ -81,7 +85,9 @@ impl Service {
                 let status = NodeStatus::of(&node, write.tx.head_position(), write.now);
                 if status != NodeStatus::Gone {
                     let from = status.as_str();
-                    return Err(Refusal::InvalidTransition { from, act: "delete", allowed: Vec::new() }.into());
+                    return Err(
+                        Refusal::InvalidTransition { from, act: "delete", allowed: Vec::new() }.into()
+                    );
                 }
                 write.delete(Place::INSTANCE, Vec::new(), EventBody::NodeRemoved { node_id: id }).await
             })
@@ -102,7 +108,9 @@ impl Service {
         let report = &report;
         self.state
             .store
-            .commit("node_report", |tx| Box::pin(async move { Ok::<_, Error>(tx.report_node(report, now).await?) }))
+            .commit("node_report", |tx| {
+                Box::pin(async move { Ok::<_, Error>(tx.report_node(report, now).await?) })
+            })
             .await?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Organizations: made with all that one begins with, renamed, deleted when nothing uses them.
 
 use claviger_domain::event::EventBody;
-use claviger_domain::id::{GroupId, Kind, Id, OrganizationId};
+use claviger_domain::id::{GroupId, Id, Kind, OrganizationId};
 use claviger_domain::organizations::Organization;
 use claviger_domain::permission::Permission;
 use claviger_domain::permission_groups::DefaultRole;
@@ -120,7 +120,13 @@ impl Service {
                 let present = write.organization_to(id, Permission::OrganizationsDelete).await?;
                 write.check_if_match(&wire::Organization::from(&present))?;
                 let users = write.tx.users_of_organization(id).await?;
-                write.delete(Place::organization(id), users, EventBody::OrganizationDeleted { organization_id: id }).await
+                write
+                    .delete(
+                        Place::organization(id),
+                        users,
+                        EventBody::OrganizationDeleted { organization_id: id },
+                    )
+                    .await
             })
         })
         .await

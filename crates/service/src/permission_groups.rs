@@ -71,7 +71,11 @@ impl Service {
     ) -> Result<Page<wire::PermissionGroup>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
         let mut parameters = Parameters::new(given)?;
-        let filter = PermissionGroupFilter { organization_ids: parameters.all("organization_id")?, q: parameters.text("q")?, ..PermissionGroupFilter::default() };
+        let filter = PermissionGroupFilter {
+            organization_ids: parameters.all("organization_id")?,
+            q: parameters.text("q")?,
+            ..PermissionGroupFilter::default()
+        };
         let sorts = [("created_at", PermissionGroupSort::CreatedAt), ("name", PermissionGroupSort::Name)];
         let visible = authority.visible_within(Permission::PermissionGroupsRead);
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
@@ -113,7 +117,8 @@ impl Service {
                 let permissions = wanted.unwrap_or_else(|| present.permissions.clone());
                 write.require_widening(&present, &permissions).await?;
                 if name != present.name || permissions != present.permissions {
-                    let event = EventBody::PermissionGroupUpdated { permission_group_id: id, name, permissions };
+                    let event =
+                        EventBody::PermissionGroupUpdated { permission_group_id: id, name, permissions };
                     write.append(present.place(), event).await?;
                 }
                 Ok((&write.permission_group(id).await?).into())
@@ -162,7 +167,11 @@ impl Write<'_, '_> {
     }
 
     /// What is added to a group is gained at every scope where somebody holds it.
-    async fn require_widening(&mut self, present: &PermissionGroup, wanted: &Permissions) -> Result<(), Error> {
+    async fn require_widening(
+        &mut self,
+        present: &PermissionGroup,
+        wanted: &Permissions,
+    ) -> Result<(), Error> {
         let added: Permissions = wanted.difference(&present.permissions).copied().collect();
         if added.is_empty() {
             return Ok(());
@@ -196,7 +205,9 @@ impl Write<'_, '_> {
                     fields.wrong(&pointer, "is named twice");
                 }
                 Some(group) => groups.push(group),
-                None => fields.wrong(&pointer, "there is no permission group with this id in the Organization"),
+                None => {
+                    fields.wrong(&pointer, "there is no permission group with this id in the Organization")
+                }
             }
         }
         fields.finish()?;
@@ -217,6 +228,7 @@ fn permissions(fields: &mut Fields, texts: &[String]) -> Option<Permissions> {
         fields.wrong("/permissions", "must name at least one permission");
         return None;
     }
-    let read = texts.iter().enumerate().map(|(at, text)| fields.take(&format!("/permissions/{at}"), text.parse()));
+    let read =
+        texts.iter().enumerate().map(|(at, text)| fields.take(&format!("/permissions/{at}"), text.parse()));
     read.collect::<Vec<_>>().into_iter().collect()
 }

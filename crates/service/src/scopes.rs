@@ -21,7 +21,8 @@ pub(crate) async fn named(
     if let Some(text) = scope.organization_id.as_deref() {
         let organization_id = write.organization_named(Some(text)).await;
         let unknown = "there is no Organization with this id";
-        let id = organization_id.map_err(|_| Refusal::invalid(format!("{pointer}/organization_id"), unknown))?;
+        let id =
+            organization_id.map_err(|_| Refusal::invalid(format!("{pointer}/organization_id"), unknown))?;
         named.organization_id = Some(id);
     }
     if let Some(text) = scope.group_id.as_deref() {

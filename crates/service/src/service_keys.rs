@@ -152,8 +152,9 @@ impl Service {
         self.write(request, "service_key_set_permission_groups", Status::Done, |write| {
             Box::pin(async move {
                 let present = write.service_key_to(id, Permission::ServiceKeysPermissionGroups).await?;
-                let groups =
-                    write.permission_groups_named(&body.permission_group_ids, present.organization_id).await?;
+                let groups = write
+                    .permission_groups_named(&body.permission_group_ids, present.organization_id)
+                    .await?;
                 let added: Vec<_> =
                     groups.iter().filter(|group| !present.permission_group_ids.contains(&group.id)).collect();
                 if !added.is_empty() {

@@ -38,9 +38,16 @@ impl Service {
         let keys = &self.state.keys;
         let found = match value.kind() {
             CredentialKind::Key => self.key_by(&mut reader, &authority, &keys.digest_key, &value).await?,
-            CredentialKind::Secret => self.key_by(&mut reader, &authority, &keys.digest_secret, &value).await?,
-            CredentialKind::Service => service_key_by(&mut reader, &authority, &keys.digest_control, &value).await?,
-            CredentialKind::Portal | CredentialKind::Setup | CredentialKind::Invite | CredentialKind::Node => None,
+            CredentialKind::Secret => {
+                self.key_by(&mut reader, &authority, &keys.digest_secret, &value).await?
+            }
+            CredentialKind::Service => {
+                service_key_by(&mut reader, &authority, &keys.digest_control, &value).await?
+            }
+            CredentialKind::Portal
+            | CredentialKind::Setup
+            | CredentialKind::Invite
+            | CredentialKind::Node => None,
         };
         Ok(found.ok_or(Refusal::NotFound)?)
     }

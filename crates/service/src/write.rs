@@ -20,12 +20,12 @@ use crate::request::{Answer, Gone, Outcome, Request, Status, Written};
 use crate::state::Service;
 
 /// A transaction of a signed-in actor.
-pub struct Write<'tx, 'env> {
-    pub tx: &'tx mut Tx<'env>,
-    pub service: &'env Service,
-    pub request: &'env Request,
-    pub authority: Authority,
-    pub now: Timestamp,
+pub(crate) struct Write<'tx, 'env> {
+    pub(crate) tx: &'tx mut Tx<'env>,
+    pub(crate) service: &'env Service,
+    pub(crate) request: &'env Request,
+    pub(crate) authority: Authority,
+    pub(crate) now: Timestamp,
 }
 
 impl std::fmt::Debug for Write<'_, '_> {
@@ -35,22 +35,22 @@ impl std::fmt::Debug for Write<'_, '_> {
 }
 
 impl Write<'_, '_> {
-    pub fn fresh_id<K: Kind>(&self) -> Id<K> {
+    pub(crate) fn fresh_id<K: Kind>(&self) -> Id<K> {
         self.service.fresh_id(self.now)
     }
 
-    pub fn require(&self, see: Permission, act: Permission, place: &Place) -> Result<(), Refusal> {
+    pub(crate) fn require(&self, see: Permission, act: Permission, place: &Place) -> Result<(), Refusal> {
         self.authority.require(see, act, place)
     }
 
     /// Appends what happened to a thing at `place`.
-    pub async fn append(&mut self, place: Place, body: EventBody) -> Result<Position, Error> {
+    pub(crate) async fn append(&mut self, place: Place, body: EventBody) -> Result<Position, Error> {
         let event = self.event(place, body);
         Ok(self.tx.append(event).await?)
     }
 
     /// Appends several happenings at one place, for one reason.
-    pub async fn append_all(
+    pub(crate) async fn append_all(
         &mut self,
         place: Place,
         reason: Option<&Note>,
@@ -67,7 +67,7 @@ impl Write<'_, '_> {
     }
 
     /// Appends the making of a credential, with its digests.
-    pub async fn append_private(
+    pub(crate) async fn append_private(
         &mut self,
         place: Place,
         body: EventBody,
@@ -78,7 +78,7 @@ impl Write<'_, '_> {
     }
 
     /// The event as this actor causes it now; change its other members as need be.
-    pub fn event(&self, place: Place, body: EventBody) -> NewEvent {
+    pub(crate) fn event(&self, place: Place, body: EventBody) -> NewEvent {
         NewEvent {
             id: self.fresh_id(),
             at: self.now,
@@ -93,7 +93,12 @@ impl Write<'_, '_> {
     }
 
     /// Deletes what nothing uses any more.
-    pub async fn delete(&mut self, place: Place, users: Vec<User>, body: EventBody) -> Result<Gone, Error> {
+    pub(crate) async fn delete(
+        &mut self,
+        place: Place,
+        users: Vec<User>,
+        body: EventBody,
+    ) -> Result<Gone, Error> {
         if !users.is_empty() {
             return Err(Refusal::InUse { users }.into());
         }
@@ -102,7 +107,7 @@ impl Write<'_, '_> {
     }
 
     /// Refuses if the request's `If-Match` names another state than that of `object`.
-    pub fn check_if_match(&self, object: &impl serde::Serialize) -> Result<(), Error> {
+    pub(crate) fn check_if_match(&self, object: &impl serde::Serialize) -> Result<(), Error> {
         match &self.request.if_match {
             Some(if_match) if !etag::matches(if_match, &etag::of(object).map_err(Error::internal)?) => {
                 Err(Refusal::PreconditionFailed.into())

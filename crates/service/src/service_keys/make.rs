@@ -39,7 +39,8 @@ impl Service {
                 let scope = scopes::named(write, "/scope", body.scope.as_ref(), own_scope).await?;
                 write.authority.require_act(Permission::ServiceKeysCreate, &scopes::place_of(&scope))?;
                 let organization_id = scope.organization_id.unwrap_or(write.authority.organization_id);
-                let groups = write.permission_groups_named(&body.permission_group_ids, organization_id).await?;
+                let groups =
+                    write.permission_groups_named(&body.permission_group_ids, organization_id).await?;
                 write.authority.require_gain(&rights::held(&groups, &scope))?;
                 let terms = ServiceKeyTerms {
                     organization_id,
@@ -71,7 +72,9 @@ impl Service {
                 let lost = write.service_key_to(id, Permission::ServiceKeysReplace).await?;
                 if lost.expires_at.is_some_and(|at| at <= write.now) {
                     let allowed = vec!["delete"];
-                    return Err(Refusal::InvalidTransition { from: "expired", act: "replace", allowed }.into());
+                    return Err(
+                        Refusal::InvalidTransition { from: "expired", act: "replace", allowed }.into()
+                    );
                 }
                 write.require_all_it_can_do(&lost, Permission::ServiceKeysReplace).await?;
                 let terms = terms_of(&lost, write);
@@ -130,15 +133,19 @@ impl Write<'_, '_> {
     async fn issue_service_key(&mut self, terms: ServiceKeyTerms) -> Result<wire::ServiceKey, Error> {
         let Generated { value, masked } = self.service.fresh_credential(CredentialKind::Service);
         let digest_key = self.service.state.keys.digest_control.newest();
-        let private =
-            Private { digest_key: digest_key.id(), key: digest_key.digest(value.expose().as_bytes()), secret: None };
+        let private = Private {
+            digest_key: digest_key.id(),
+            key: digest_key.digest(value.expose().as_bytes()),
+            secret: None,
+        };
         let id: ServiceKeyId = self.fresh_id();
         let place = claviger_domain::scope::Place {
             organization_id: Some(terms.organization_id),
             ..scopes::place_of(&terms.scope)
         };
         let terms = Box::new(ServiceKeyTerms { masked, ..terms });
-        self.append_private(place, EventBody::ServiceKeyCreated { service_key_id: id, terms }, private).await?;
+        self.append_private(place, EventBody::ServiceKeyCreated { service_key_id: id, terms }, private)
+            .await?;
         let shown = self.service_key_on_wire(id).await?;
         Ok(wire::ServiceKey { key: Some(value.expose().to_owned()), ..shown })
     }

@@ -30,7 +30,11 @@ pub(crate) async fn groups_of(reader: &mut Reader, key: &ServiceKey) -> Result<V
 
 impl Write<'_, '_> {
     /// The actor must be able to do all that the key can do, for as long and from everywhere it can.
-    pub(super) async fn require_all_it_can_do(&mut self, key: &ServiceKey, act: Permission) -> Result<(), Error> {
+    pub(super) async fn require_all_it_can_do(
+        &mut self,
+        key: &ServiceKey,
+        act: Permission,
+    ) -> Result<(), Error> {
         let groups = groups_of(self.tx, key).await?;
         self.authority.require_gain(&held(&groups, &key.scope))?;
         self.require_span(key, act)
@@ -88,7 +92,11 @@ pub(super) async fn exceeds_creator(
     Ok(!groups.iter().flat_map(|group| allowed(group)).all(|permission| covered(&permission)))
 }
 
-async fn held_by_service_key(reader: &mut Reader, id: ServiceKeyId, now: Timestamp) -> Result<Vec<Held>, Error> {
+async fn held_by_service_key(
+    reader: &mut Reader,
+    id: ServiceKeyId,
+    now: Timestamp,
+) -> Result<Vec<Held>, Error> {
     let maker = reader.service_key(id).await?.filter(|maker| {
         maker.status == ServiceKeyStatus::Active && maker.expires_at.is_none_or(|expires_at| expires_at > now)
     });
@@ -97,10 +105,7 @@ async fn held_by_service_key(reader: &mut Reader, id: ServiceKeyId, now: Timesta
     Ok(held(&groups, &maker.scope))
 }
 
-async fn held_by_member(
-    reader: &mut Reader,
-    id: claviger_domain::id::MemberId,
-) -> Result<Vec<Held>, Error> {
+async fn held_by_member(reader: &mut Reader, id: claviger_domain::id::MemberId) -> Result<Vec<Held>, Error> {
     let mut all = Vec::new();
     let grants = reader.member(id).await?.map(|member| member.role_grants).unwrap_or_default();
     for grant in grants {
@@ -120,7 +125,8 @@ mod tests {
         let at = |seconds| Some(Timestamp::from_micros(seconds * 1_000_000));
         assert!(within_time(at(1), at(2)) && within_time(at(1), None) && within_time(None, None));
         assert!(!within_time(None, at(2)) && !within_time(at(3), at(2)));
-        let nets = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("a range")).collect::<Vec<_>>();
+        let nets =
+            |texts: &[&str]| texts.iter().map(|text| text.parse().expect("a range")).collect::<Vec<_>>();
         let (wide, narrow) = (nets(&["10.0.0.0/8"]), nets(&["10.1.0.0/16", "10.2.3.4/32"]));
         assert!(within_addresses(Some(&narrow), Some(&wide)) && within_addresses(None, None));
         assert!(!within_addresses(Some(&wide), Some(&narrow)) && !within_addresses(None, Some(&wide)));
