@@ -23,6 +23,7 @@ macro_rules! columns {
 statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM apis WHERE id = $1 AND deleted_at IS NULL");
     BY_SLUG = concat!("SELECT ", columns!(), " FROM apis WHERE slug = $1 AND deleted_at IS NULL");
+    EVEN_DELETED = concat!("SELECT ", columns!(), " FROM apis WHERE id = $1");
     NAME_EVEN_DELETED = "SELECT name FROM apis WHERE id = $1";
     SLUG_OWNER = "SELECT organization_id, deleted_at FROM apis WHERE slug = $1 ORDER BY COALESCE(deleted_at, 9223372036854775807) DESC LIMIT 1";
     INSERT = "INSERT INTO apis (id, organization_id, group_id, slug, name, folded_name, visibility, policy_template_id, \
@@ -238,6 +239,11 @@ impl Reader {
     /// Whose the slug is, if it ever was anybody's.
     pub async fn slug_owner(&mut self, slug: &Slug) -> Result<Option<SlugOwner>, StoreError> {
         self.optional(SLUG_OWNER, values![slug]).await
+    }
+
+    /// The API, also one that was deleted: Subscriptions outlive it.
+    pub async fn api_even_deleted(&mut self, id: ApiId) -> Result<Option<Api>, StoreError> {
+        self.optional(EVEN_DELETED, values![id]).await
     }
 
     /// What an API is or was called: Subscriptions outlive it.

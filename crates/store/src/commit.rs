@@ -27,6 +27,8 @@ pub struct Tx<'env> {
     reader: Reader,
     head: Head,
     began_at: Position,
+    /// Whether the nodes are told to look at the log even if nothing was appended.
+    wakes: bool,
     move_head: Statement,
     environment: PhantomData<fn(&'env ())>,
 }
@@ -57,6 +59,12 @@ impl Tx<'_> {
     pub async fn append(&mut self, event: NewEvent) -> Result<Position, StoreError> {
         self.head = log::append(&mut self.reader, &self.head, &event).await?;
         Ok(self.head.position)
+    }
+
+    /// Tells every node to look at the log again, once this is committed: for a change that one of them has
+    /// not confirmed yet (product.md D15).
+    pub const fn wake_nodes(&mut self) {
+        self.wakes = true;
     }
 
     /// The position of the last event, those of this transaction included.
@@ -123,11 +131,11 @@ impl Store {
             },
             Err(error) => return tx.failed(error).await,
         };
-        let (position, wrote) = (tx.head.position, tx.head.position > tx.began_at);
+        let (position, wakes) = (tx.head.position, tx.wakes || tx.head.position > tx.began_at);
         match tx.finish().await {
             Ok(()) => {
                 metrics::counter!("claviger_store_commits_total", "transaction" => name).increment(1);
-                if wrote {
+                if wakes {
                     self.wake();
                 }
                 Attempt::Done(Ok((answer, position)))
@@ -145,7 +153,7 @@ impl Store {
         let head = reader.locked_head(self.database.lock_head()).await?;
         let began_at = head.position;
         let move_head = self.database.move_head();
-        Ok(Tx { reader, head, began_at, move_head, environment: PhantomData })
+        Ok(Tx { reader, head, began_at, wakes: false, move_head, environment: PhantomData })
     }
 }
 
@@ -168,7 +176,8 @@ impl Tx<'_> {
     }
 
     async fn finish(mut self) -> Result<(), StoreError> {
-        if self.head.position > self.began_at {
+        // Moving the head to where it is rings PostgreSQL's bell, too.
+        if self.wakes || self.head.position > self.began_at {
             self.reader.move_head(self.move_head, &self.head).await?;
         }
         self.reader.connection.commit().await

@@ -3,6 +3,7 @@
 use claviger_domain::event::NewEvent;
 use claviger_domain::id::OrganizationId;
 use claviger_domain::organizations::Organization;
+use claviger_domain::text::Name;
 
 use crate::columns::{Columns, FromRow};
 use crate::error::StoreError;
@@ -20,6 +21,7 @@ macro_rules! columns {
 
 statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM organizations WHERE id = $1 AND deleted_at IS NULL");
+    NAME_EVEN_DELETED = "SELECT name FROM organizations WHERE id = $1";
     INSERT = "INSERT INTO organizations (id, name, folded_name, kind, created_at) VALUES ($1, $2, $3, $4, $5)";
     UPDATE = "UPDATE organizations SET name = $2, folded_name = $3 WHERE id = $1";
     HIDE = "UPDATE organizations SET deleted_at = $2 WHERE id = $1";
@@ -105,6 +107,11 @@ impl Listed for Organization {
 impl Reader {
     pub async fn organization(&mut self, id: OrganizationId) -> Result<Option<Organization>, StoreError> {
         self.optional(BY_ID, values![id]).await
+    }
+
+    /// What an Organization is or was called.
+    pub async fn organization_name(&mut self, id: OrganizationId) -> Result<Option<Name>, StoreError> {
+        self.optional(NAME_EVEN_DELETED, values![id]).await
     }
 
     pub async fn organizations(

@@ -25,6 +25,7 @@ macro_rules! columns {
 statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM policy_templates WHERE id = $1 AND deleted_at IS NULL");
     NAMED = concat!("SELECT ", columns!(), " FROM policy_templates WHERE organization_id = $1 AND folded_name = $2 AND deleted_at IS NULL");
+    EVEN_DELETED = concat!("SELECT ", columns!(), " FROM policy_templates WHERE id = $1");
     NAME_EVEN_DELETED = "SELECT name FROM policy_templates WHERE id = $1";
     INSERT = "INSERT INTO policy_templates (id, organization_id, name, folded_name, version, policy, created_at, updated_at) \
               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -146,6 +147,14 @@ impl Reader {
         id: PolicyTemplateId,
     ) -> Result<Option<PolicyTemplate>, StoreError> {
         self.optional(BY_ID, values![id]).await
+    }
+
+    /// The template, also one that was deleted: Key Sets outlive it.
+    pub async fn policy_template_even_deleted(
+        &mut self,
+        id: PolicyTemplateId,
+    ) -> Result<Option<PolicyTemplate>, StoreError> {
+        self.optional(EVEN_DELETED, values![id]).await
     }
 
     /// The template of that name, compared in NFC and without case.

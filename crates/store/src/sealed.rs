@@ -58,6 +58,11 @@ impl Reader {
 }
 
 impl Tx<'_> {
+    /// Wipes a Key's sealed value that was opened the one time it may be.
+    pub async fn discard_sealed(&mut self, key_id: KeyId) -> Result<(), StoreError> {
+        self.wipe_sealed(key_id).await
+    }
+
     /// Keeps a Key's sealed value: in the transaction that appends `key.issued`, or when it is sealed anew.
     pub async fn put_sealed(&mut self, key_id: KeyId, sealed: &Sealed) -> Result<(), StoreError> {
         self.execute(PUT, values![key_id, sealed.as_bytes()]).await.map(drop)
