@@ -26,11 +26,12 @@ statements! {
     EVEN_DELETED = concat!("SELECT ", columns!(), " FROM apis WHERE id = $1");
     NAME_EVEN_DELETED = "SELECT name FROM apis WHERE id = $1";
     SLUG_OWNER = "SELECT organization_id, deleted_at FROM apis WHERE slug = $1 ORDER BY COALESCE(deleted_at, 9223372036854775807) DESC LIMIT 1";
+    ALL = concat!("SELECT ", columns!(), " FROM apis WHERE deleted_at IS NULL");
     INSERT = "INSERT INTO apis (id, organization_id, group_id, slug, name, folded_name, visibility, policy_template_id, \
               settings, exposed_at, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     // An API that stays exposed keeps the instant from which it was.
     UPDATE = "UPDATE apis SET name = $2, folded_name = $3, visibility = $4, policy_template_id = $5, settings = $6, \
-              exposed_at = CASE WHEN $7 IS NULL THEN NULL ELSE COALESCE(exposed_at, $7) END, updated_at = $8 WHERE id = $1";
+              exposed_at = CASE WHEN CAST($7 AS BIGINT) IS NULL THEN NULL ELSE COALESCE(exposed_at, $7) END, updated_at = $8 WHERE id = $1";
     HIDE = "UPDATE apis SET deleted_at = $2 WHERE id = $1";
     DELETE_ENVIRONMENTS = "DELETE FROM api_environments WHERE api_id = $1";
     INSERT_ENVIRONMENT = "INSERT INTO api_environments (api_id, environment_id) VALUES ($1, $2)";
@@ -249,6 +250,11 @@ impl Reader {
     /// What an API is or was called: Subscriptions outlive it.
     pub async fn api_name(&mut self, id: ApiId) -> Result<Option<Name>, StoreError> {
         self.optional(NAME_EVEN_DELETED, values![id]).await
+    }
+
+    /// Hands every API to `take`, in no particular order.
+    pub async fn each_api(&mut self, take: impl FnMut(Api) + Send) -> Result<(), StoreError> {
+        self.each(ALL, values![], take).await
     }
 
     pub async fn apis(&mut self, query: &ListQuery<ApiFilter, ApiSort>) -> Result<Page<Api>, StoreError> {

@@ -107,14 +107,12 @@ async fn open_sqlite(path: &str, options: &Options) -> Result<Database, StoreErr
 /// A new database is for its owner's eyes alone, from its first byte.
 fn create_private_file(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    let opened = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path);
-    opened.map(drop).map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        // Not opened here: closing it would end the locks that SQLite holds on it in this process.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(StoreError::Unavailable(format!("{}: {error}", path.display()))),
+    }
 }
 
 impl Database {

@@ -3,10 +3,10 @@
 //! Two copies make reading cheap: a set's row has the dates and the status of its LATEST, by which lists
 //! filter and sort; a Key's row has what deciding needs of its set. Both are written here and nowhere else.
 
-mod due;
-mod filter;
+pub(crate) mod due;
+pub(crate) mod filter;
 mod rows;
-mod snapshot;
+pub(crate) mod snapshot;
 
 use claviger_domain::apis::AuthType;
 use claviger_domain::event::NewEvent;

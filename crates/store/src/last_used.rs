@@ -50,12 +50,9 @@ impl Reader {
 
 impl Tx<'_> {
     /// Moves marks forward.
-    pub async fn mark_used(
-        &mut self,
-        marks: impl IntoIterator<Item = (String, Timestamp), IntoIter: Send>,
-    ) -> Result<(), StoreError> {
+    pub async fn mark_used(&mut self, marks: &[(String, Timestamp)]) -> Result<(), StoreError> {
         for (id, at) in marks {
-            self.execute(MARK, values![id, at]).await?;
+            self.execute(MARK, values![id, *at]).await?;
         }
         Ok(())
     }

@@ -40,6 +40,9 @@ mod snapshot;
 mod subscriptions;
 mod users;
 
+#[cfg(test)]
+mod tests;
+
 pub use apis::{ApiFilter, ApiSort, SlugOwner};
 pub use applications::{ApplicationFilter, ApplicationSort};
 pub use changes::Changes;
@@ -62,4 +65,4 @@ pub use reader::Reader;
 pub use service_keys::{ServiceKeyFilter, ServiceKeyRow, ServiceKeySort};
 pub use snapshot::GrantRow;
 pub use store::{Options, Store};
-pub use subscriptions::{SubscriptionFilter, SubscriptionSort};
+pub use subscriptions::{ActiveSubscription, SubscriptionFilter, SubscriptionSort};

@@ -366,7 +366,7 @@ impl Reader {
     }
 }
 
-fn page_query<T: Listed>(query: &ListQuery<T::Filter, T::Sort>) -> Assembly {
+pub(crate) fn page_query<T: Listed>(query: &ListQuery<T::Filter, T::Sort>) -> Assembly {
     let sort = T::sort_column(query.sort).sql();
     let mut assembly = Assembly::default();
     for text in ["SELECT ", T::COLUMNS, ", ", sort, ", ", T::ID] {

@@ -4,7 +4,7 @@
 mod apply;
 mod chain;
 pub(crate) mod row;
-mod shadow;
+pub(crate) mod shadow;
 
 use claviger_domain::event::{NewEvent, Position};
 

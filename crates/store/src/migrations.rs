@@ -1,5 +1,7 @@
 //! The schema, in numbered files that never change once released: expand first, contract later.
 
+use std::time::Duration;
+
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
@@ -9,17 +11,31 @@ use crate::error::StoreError;
 /// Every file of the folder `migrations`, in order.
 const FILES: &[(i64, &str, &str)] = &[(1, "foundation", include_str!("../migrations/0001_foundation.sql"))];
 
+/// How often the migrations are tried. PostgreSQL has a lock for them; on SQLite, of two processes that start
+/// at once, the slower one fails where the faster one was before, and finds it done when it looks again.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Brings the database to the newest schema, or says why not. A schema from the future is left alone.
 pub(crate) async fn run(database: &Database) -> Result<(), StoreError> {
     let migrations = FILES.iter().map(|(version, name, sql)| {
         Migration::new(*version, (*name).into(), MigrationType::Simple, (*sql).into_sql_str(), false)
     });
     let migrator = Migrator::with_migrations(migrations.collect());
-    database.migrate(&migrator).await.map_err(|error| match error {
-        MigrateError::VersionMissing(found) => StoreError::NewerSchema { found, known: known() },
-        MigrateError::Execute(error) => error.into(),
-        other => StoreError::Migration(other.to_string()),
-    })
+    let mut attempt = 1;
+    loop {
+        match database.migrate(&migrator).await {
+            Ok(()) => return Ok(()),
+            Err(MigrateError::VersionMissing(found)) => {
+                return Err(StoreError::NewerSchema { found, known: known() });
+            }
+            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) if attempt < ATTEMPTS => {
+                attempt += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(StoreError::Migration(error.to_string())),
+        }
+    }
 }
 
 /// The newest schema that this program knows.

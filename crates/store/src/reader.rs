@@ -76,6 +76,20 @@ impl Reader {
         let rows = self.connection.stream(sql, values)?;
         Ok(rows.map(|row| T::from_row(&mut Columns::of(&row?, T::TABLE))).boxed())
     }
+
+    /// Hands each row to `take` as it arrives.
+    pub(crate) async fn each<T: FromRow>(
+        &mut self,
+        statement: Statement,
+        values: Vec<Value>,
+        mut take: impl FnMut(T) + Send,
+    ) -> Result<(), StoreError> {
+        let mut rows = self.connection.stream(statement.text(), values)?;
+        while let Some(row) = rows.next().await {
+            take(T::from_row(&mut Columns::of(&row?, T::TABLE))?);
+        }
+        Ok(())
+    }
 }
 
 pub(crate) fn read_all<T: FromRow>(rows: &[Row]) -> Result<Vec<T>, StoreError> {

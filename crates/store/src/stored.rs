@@ -58,28 +58,28 @@ pub(crate) async fn apply<N: Stored>(
 }
 
 /// Writes a noun's side table anew: one row for each of `others`.
-pub(crate) async fn replace_links<T: IntoValue>(
+pub(crate) async fn replace_links<T>(
     reader: &mut Reader,
     [delete, insert]: [Statement; 2],
     owner: impl IntoValue + Copy + Send,
     others: Vec<T>,
 ) -> Result<(), StoreError>
 where
-    T: Send,
+    T: IntoValue + Send,
 {
     reader.execute(delete, values![owner]).await?;
     insert_links(reader, insert, owner, others).await
 }
 
 /// Writes a noun's side table for the first time.
-pub(crate) async fn insert_links<T: IntoValue>(
+pub(crate) async fn insert_links<T>(
     reader: &mut Reader,
     insert: Statement,
     owner: impl IntoValue + Copy + Send,
     others: Vec<T>,
 ) -> Result<(), StoreError>
 where
-    T: Send,
+    T: IntoValue + Send,
 {
     for other in others {
         reader.execute(insert, values![owner, other]).await?;

@@ -77,7 +77,7 @@ impl FromRow for KeyOfSet {
     }
 }
 
-fn schedule(columns: &mut Columns<'_>) -> Result<Option<Schedule>, StoreError> {
+pub(crate) fn schedule(columns: &mut Columns<'_>) -> Result<Option<Schedule>, StoreError> {
     let start = columns.optional_instant()?;
     let provisioned_at = columns.optional_instant()?;
     let rotation_due_at = columns.optional_instant()?;
@@ -130,16 +130,15 @@ pub(crate) fn suspended_by(set: &KeySet) -> Value {
 pub(crate) fn latest_facts(set: &KeySet) -> Vec<Value> {
     let latest = set.latest();
     let schedule = latest.and_then(|key| key.schedule);
-    let stops_at = latest.filter(|key| key.ended.is_none()).and_then(Key::stops_at);
-    let stops_as = latest.zip(stops_at).and_then(|(key, at)| key.stopped(at)).map(status_after);
+    let clock_end = latest.filter(|key| key.ended.is_none()).and_then(Key::clock_end);
     let revoked = latest.and_then(|key| key.ended).filter(|ended| ended.reason != EndReason::Expired);
     values![
         search(set),
         set.next_due_at(),
         latest.map(|key| key.id),
         recorded_status(set).as_str(),
-        stops_at,
-        stops_as.map(KeyStatus::as_str),
+        clock_end.map(|(at, _)| at),
+        clock_end.map(|(_, reason)| status_after(reason).as_str()),
         latest.map_or(set.created_at, |key| key.created_at),
         schedule.map(|schedule| schedule.provisioned_at),
         schedule.and_then(|schedule| schedule.rotation_due_at),

@@ -2,10 +2,8 @@
 
 use claviger_domain::apis::AuthType;
 use claviger_domain::id::{ApplicationId, EnvironmentId, KeyId, KeySetId};
-use claviger_domain::key_sets::{Ended, Retirement};
+use claviger_domain::key_sets::{Ended, Retirement, Schedule};
 use claviger_domain::secret::{Digest, DigestKeyId};
-use claviger_domain::time::Timestamp;
-use futures::StreamExt as _;
 
 use crate::columns::{Columns, FromRow};
 use crate::error::StoreError;
@@ -17,7 +15,7 @@ macro_rules! columns {
     () => {
         "SELECT keys.id, keys.key_set_id, keys.application_id, keys.environment_id, keys.auth_type, \
          keys.suspended_by, keys.superseded_by, keys.digest_key, keys.key_digest, keys.secret_digest, \
-         keys.provisioned_at, keys.expires_at, keys.retires_at, keys.retires_as, keys.ended_at, \
+         keys.start_at, keys.provisioned_at, keys.rotation_due_at, keys.expires_at, keys.retires_at, keys.retires_as, keys.ended_at, \
          keys.end_planned_at, keys.end_reason FROM keys WHERE keys.removed_at IS NULL"
     };
 }
@@ -43,8 +41,7 @@ pub struct KeyRow {
     pub key_digest: Digest,
     pub secret_digest: Option<Digest>,
     /// None while Pending.
-    pub provisioned_at: Option<Timestamp>,
-    pub expires_at: Option<Timestamp>,
+    pub schedule: Option<Schedule>,
     pub retirement: Option<Retirement>,
     pub ended: Option<Ended>,
 }
@@ -64,8 +61,7 @@ impl FromRow for KeyRow {
             digest_key: DigestKeyId(columns.count()?),
             key_digest: Digest::from_bytes(columns.hash()?),
             secret_digest: columns.optional_hash()?.map(Digest::from_bytes),
-            provisioned_at: columns.optional_instant()?,
-            expires_at: columns.optional_instant()?,
+            schedule: super::rows::schedule(columns)?,
             retirement: super::rows::retirement(columns)?,
             ended: super::rows::ended(columns)?,
         })
@@ -75,12 +71,8 @@ impl FromRow for KeyRow {
 impl Reader {
     /// Hands every Key to `take`, in no particular order. With [`Reader::position`] of the same reader this
     /// is a snapshot from which the log is tailed.
-    pub async fn each_key(&mut self, mut take: impl FnMut(KeyRow) + Send) -> Result<(), StoreError> {
-        let mut rows = self.stream::<KeyRow>(ALL.text(), values![])?;
-        while let Some(row) = rows.next().await {
-            take(row?);
-        }
-        Ok(())
+    pub async fn each_key(&mut self, take: impl FnMut(KeyRow) + Send) -> Result<(), StoreError> {
+        self.each(ALL, values![], take).await
     }
 
     /// The same rows of one Key Set, oldest first.

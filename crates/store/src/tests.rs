@@ -1,0 +1,79 @@
+//! Tests that need the SQL itself: every statement and every fragment is prepared on both databases, and
+//! the filters of Key Sets are explained by both.
+
+mod explain;
+mod prepare;
+
+use claviger_testkit::{Database, Postgres};
+use tempfile::TempDir;
+
+use crate::list::{Assembly, Listed};
+use crate::statements::{Fragment, Statement};
+use crate::{Options, Store};
+
+/// Every module's statements.
+pub(crate) const STATEMENTS: &[(&str, &[Statement])] = &[
+    ("apis", crate::apis::STATEMENTS),
+    ("applications", crate::applications::STATEMENTS),
+    ("log", crate::log::STATEMENTS),
+    ("environments", crate::environments::STATEMENTS),
+    ("groups", crate::groups::STATEMENTS),
+    ("idempotency", crate::idempotency::STATEMENTS),
+    ("instance", crate::instance::STATEMENTS),
+    ("key_sets", crate::key_sets::STATEMENTS),
+    ("key_sets::due", crate::key_sets::due::STATEMENTS),
+    ("key_sets::snapshot", crate::key_sets::snapshot::STATEMENTS),
+    ("last_used", crate::last_used::STATEMENTS),
+    ("leases", crate::leases::STATEMENTS),
+    ("log::row", crate::log::row::STATEMENTS),
+    ("log::shadow", crate::log::shadow::STATEMENTS),
+    ("members", crate::members::STATEMENTS),
+    ("nodes", crate::nodes::STATEMENTS),
+    ("organizations", crate::organizations::STATEMENTS),
+    ("permission_groups", crate::permission_groups::STATEMENTS),
+    ("policy_templates", crate::policy_templates::STATEMENTS),
+    ("sealed", crate::sealed::STATEMENTS),
+    ("service_keys", crate::service_keys::STATEMENTS),
+    ("subscriptions", crate::subscriptions::STATEMENTS),
+    ("tests::explain", explain::STATEMENTS),
+    ("users", crate::users::STATEMENTS),
+];
+
+/// A list's fragments, each as a query of its own.
+pub(crate) fn queries_of<T: Listed>(fragments: &[Fragment]) -> Vec<String> {
+    let query = |fragment: &Fragment| {
+        let mut assembly = Assembly::default();
+        for text in ["SELECT ", T::COLUMNS, ", ", T::ID, " FROM ", T::FROM] {
+            assembly.text(text);
+        }
+        assembly.and(*fragment, Vec::new());
+        assembly.finish().0.as_str().to_owned()
+    };
+    fragments.iter().map(query).collect()
+}
+
+/// A database for one test.
+pub(crate) struct Place {
+    pub(crate) store: Store,
+    _folder: Option<TempDir>,
+    _database: Option<Database>,
+}
+
+impl Place {
+    pub(crate) async fn both() -> [Self; 2] {
+        [Self::sqlite().await, Self::postgres().await]
+    }
+
+    async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("claviger.db").display());
+        let store = Store::open(&url, Options::default()).await.unwrap();
+        Self { store, _folder: Some(folder), _database: None }
+    }
+
+    async fn postgres() -> Self {
+        let database = Postgres::shared().create_database();
+        let store = Store::open(database.url(), Options::default()).await.unwrap();
+        Self { store, _folder: None, _database: Some(database) }
+    }
+}

@@ -1,0 +1,64 @@
+//! What every database must do for the store, as one suite for both: SQLite in a file, and a real PostgreSQL.
+
+mod appending;
+mod beside;
+mod checking;
+mod lists;
+mod nouns;
+mod opening;
+mod world;
+
+/// One test for each of the functions, on each database.
+macro_rules! contract {
+    ($($module:ident::$test:ident,)*) => {
+        mod sqlite {
+            $(#[test]
+            fn $test() {
+                crate::world::run(async || crate::$module::$test(&crate::world::Place::sqlite()).await);
+            })*
+        }
+
+        mod postgres {
+            $(#[test]
+            fn $test() {
+                crate::world::run(async || crate::$module::$test(&crate::world::Place::postgres()).await);
+            })*
+        }
+    };
+}
+
+contract! {
+    opening::a_database_opens_twice_and_keeps_what_it_holds,
+    opening::a_newer_schema_is_refused,
+    opening::several_nodes_open_at_once,
+    opening::an_address_of_another_kind_is_refused,
+    appending::positions_are_gapless_with_eight_writers,
+    appending::a_refusal_writes_nothing,
+    appending::a_failed_statement_is_never_committed,
+    appending::what_was_appended_reads_back,
+    appending::followers_are_woken,
+    appending::an_event_that_does_not_fit_is_refused,
+    appending::unique_names_are_held_by_the_database,
+    nouns::every_noun_is_made_changed_and_deleted,
+    nouns::key_sets_live_their_lives,
+    nouns::sealed_values_are_wiped_when_they_have_no_use,
+    nouns::sets_are_found_to_be_reused,
+    nouns::slugs_belong_to_their_organization,
+    nouns::users_of_things_are_named,
+    nouns::the_snapshot_has_every_key,
+    lists::pages_go_on_and_back_without_gap_or_double,
+    lists::totals_are_exact_to_ten_thousand,
+    lists::nobody_sees_outside_their_scopes,
+    lists::key_sets_are_filtered,
+    lists::statuses_follow_the_clock,
+    lists::the_audit_trail_is_filtered,
+    checking::an_untouched_log_verifies,
+    checking::a_changed_row_is_found,
+    checking::a_truncated_log_is_found,
+    checking::the_tables_follow_from_the_log,
+    beside::idempotency_records_are_answered_again,
+    beside::leases_have_one_holder,
+    beside::last_used_only_moves_forward,
+    beside::nodes_report_and_are_removed,
+    beside::the_instance_is_remembered,
+}
