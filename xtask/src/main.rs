@@ -16,7 +16,7 @@ use clap::Parser;
 enum Task {
     /// Checks what a compiler can't: forbidden edges, house numbers, promises and their tests.
     Tidy,
-    /// Writes the generated documents anew.
+    /// Writes the generated parts of the documents anew.
     Docs,
     /// Installs what is missing, checks everything and runs every test.
     Test(test::Arguments),

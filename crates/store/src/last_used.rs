@@ -9,13 +9,19 @@ use crate::commit::Tx;
 use crate::error::StoreError;
 use crate::list::Assembly;
 use crate::reader::{Reader, read_all};
-use crate::statements::statements;
+use crate::statements::{fragments, statements};
 use crate::value::values;
 
 statements! {
     // A mark only ever moves forward, whoever reports late.
     MARK = "INSERT INTO last_used (id, used_at) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET \
             used_at = excluded.used_at WHERE last_used.used_at < excluded.used_at";
+    // Narrowed to the ids asked for.
+    MARKS = "SELECT last_used.id, last_used.used_at FROM last_used WHERE 1 = 1";
+}
+
+fragments! {
+    OF_ID = "last_used.id = $1";
 }
 
 struct Mark(String, Timestamp);
@@ -34,12 +40,8 @@ impl Reader {
         let mut marks = HashMap::with_capacity(ids.len());
         for ids in ids.chunks(500) {
             let mut query = Assembly::default();
-            query.text("SELECT last_used.id, last_used.used_at FROM last_used WHERE last_used.id IN (");
-            for (index, id) in ids.iter().enumerate() {
-                query.text(if index == 0 { "" } else { ", " });
-                query.value(id);
-            }
-            query.text(")");
+            query.text(MARKS.sql);
+            query.and_either(OF_ID, ids);
             let (sql, values) = query.finish();
             let rows = self.connection.rows(sql, values).await?;
             marks.extend(read_all::<Mark>(&rows)?.into_iter().map(|Mark(id, at)| (id, at)));

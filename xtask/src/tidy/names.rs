@@ -90,7 +90,7 @@ fn is_file_path(word: &str) -> bool {
     let ending = [".rs", ".md", ".toml", ".sql", ".json"].iter().any(|ending| word.ends_with(ending));
     let rooted = ["crates/", "docs/", "xtask/", ".ci/", "domain/", "store/", "service/", "api/"];
     plain
-        && !word.starts_with('.')
+        && !word.starts_with(['.', '/'])
         && (ending && word.contains('/') || rooted.iter().any(|root| word.starts_with(root)))
 }
 

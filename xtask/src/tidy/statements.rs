@@ -84,7 +84,9 @@ impl<'ast> Visit<'ast> for Literals {
     fn visit_macro(&mut self, invocation: &'ast syn::Macro) {
         let name =
             invocation.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
-        if !(self.at_home && LISTS.contains(&name.as_str())) {
+        // What a macro of the store's is defined as reaches a database only from where it is invoked.
+        let belongs = LISTS.contains(&name.as_str()) || name == "macro_rules";
+        if !(self.at_home && belongs) {
             self.look_into(invocation.tokens.clone());
         }
     }
@@ -169,6 +171,9 @@ mod tests {
     fn only_the_stores_lists_may_hold_sql() {
         let listed = "statements! { READ = \"SELECT id FROM keys\"; }\nconst X: &str = \"SELECT 1\";";
         assert_eq!(found("crates/store/src/keys.rs", listed), [2]);
+        let defined = "macro_rules! columns { () => { \"SELECT id FROM keys\" }; }";
+        assert_eq!(found("crates/store/src/keys.rs", defined), [0; 0]);
+        assert_eq!(found("crates/service/src/keys.rs", defined), [1]);
         assert_eq!(found("crates/service/src/keys.rs", listed), [1, 2]);
         let in_macro = "fn a() {\n    let x = format!(\"DELETE FROM {}\", 1);\n}";
         assert_eq!(found("crates/store/src/keys.rs", in_macro), [2]);
