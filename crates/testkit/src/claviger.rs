@@ -1,8 +1,9 @@
 //! The program itself, as an operator runs it: the built binary, a data folder of its own, real processes.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
@@ -70,6 +71,30 @@ impl Claviger {
     pub fn with_argument(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
         self
+    }
+
+    /// Another node of this installation, on the same database: its data folder and its keeper are its own, the
+    /// root secret is the same, as operators copy it. This one must have been initialised.
+    #[track_caller]
+    pub fn another_node(&self) -> Self {
+        let data = tempfile::Builder::new().prefix("claviger-data-").tempdir().expect("a temporary folder");
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(data.path().join("keeper"))
+            .expect("a folder for the keeper");
+        for file in ["master.key", "keeper/root.sealed"] {
+            fs::copy(self.data.path().join(file), data.path().join(file))
+                .unwrap_or_else(|e| panic!("{file}: {e}"));
+        }
+        let journal = data.path().join("keeper/journal");
+        File::options().write(true).create_new(true).mode(0o600).open(journal).expect("an empty journal");
+        Self {
+            binary: self.binary.clone(),
+            data,
+            database_url: self.database_url.clone(),
+            variables: self.variables.clone(),
+            arguments: self.arguments.clone(),
+        }
     }
 
     pub fn data_folder(&self) -> &Path {

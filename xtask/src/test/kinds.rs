@@ -14,10 +14,10 @@ pub(super) struct Kind {
 /// its file's name.
 pub(super) const KINDS: &[Kind] = &[
     Kind { name: "unit and property", arguments: &["--lib", "--bins", "--test", "lifecycle*"] },
-    Kind { name: "store, on both databases", arguments: &["--test", "store*"] },
+    Kind { name: "store, on both databases", arguments: &["--test", "contract*"] },
     Kind { name: "service, on both databases", arguments: &["--test", "service*"] },
     Kind { name: "keeper, as a process", arguments: &["--test", "keeper*"] },
-    Kind { name: "HTTP", arguments: &["--test", "http*"] },
+    Kind { name: "HTTP", arguments: &["--test", "rest*"] },
     Kind { name: "doors, behind nginx and Caddy", arguments: &["--test", "doors*"] },
     Kind { name: "command line", arguments: &["--test", "cli*"] },
     Kind { name: "documents", arguments: &["--test", "docs*"] },
@@ -65,8 +65,8 @@ mod tests {
         let kinds = |test: &str| {
             KINDS.iter().filter(|kind| kind.covers(test)).map(|kind| kind.name).collect::<Vec<_>>()
         };
-        assert_eq!(kinds("store_log"), ["store, on both databases"]);
-        assert_eq!(kinds("http"), ["HTTP"]);
+        assert_eq!(kinds("contract_log"), ["store, on both databases"]);
+        assert_eq!(kinds("rest"), ["HTTP"]);
         assert!(kinds("stray").is_empty());
     }
 
