@@ -53,7 +53,7 @@ impl Service {
             .state
             .store
             .commit("last_used", |tx| {
-                Box::pin(async move { Ok::<_, Error>(tx.mark_used(marks.iter().cloned()).await?) })
+                Box::pin(async move { Ok::<_, Error>(tx.mark_used(marks).await?) })
             })
             .await;
         match written {

@@ -87,8 +87,8 @@ fn facts_of(row: &KeyRow) -> KeyFacts {
         latest: row.latest,
         digest: row.key_digest,
         secret_digest: row.secret_digest,
-        provisioned: row.provisioned_at.is_some(),
-        expires_at: row.expires_at,
+        provisioned: row.schedule.is_some(),
+        expires_at: row.schedule.and_then(|schedule| schedule.expires_at),
         retires_at: row.retirement.map(|retirement| retirement.retires_at),
         ended: row.ended.map(|ended| KeyEnd::from(ended.reason)),
     }

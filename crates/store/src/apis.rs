@@ -26,7 +26,6 @@ statements! {
     EVEN_DELETED = concat!("SELECT ", columns!(), " FROM apis WHERE id = $1");
     NAME_EVEN_DELETED = "SELECT name FROM apis WHERE id = $1";
     SLUG_OWNER = "SELECT organization_id, deleted_at FROM apis WHERE slug = $1 ORDER BY COALESCE(deleted_at, 9223372036854775807) DESC LIMIT 1";
-    ALL = concat!("SELECT ", columns!(), " FROM apis WHERE deleted_at IS NULL");
     INSERT = "INSERT INTO apis (id, organization_id, group_id, slug, name, folded_name, visibility, policy_template_id, \
               settings, exposed_at, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     // An API that stays exposed keeps the instant from which it was.
@@ -250,11 +249,6 @@ impl Reader {
     /// What an API is or was called: Subscriptions outlive it.
     pub async fn api_name(&mut self, id: ApiId) -> Result<Option<Name>, StoreError> {
         self.optional(NAME_EVEN_DELETED, values![id]).await
-    }
-
-    /// Hands every API to `take`, in no particular order.
-    pub async fn each_api(&mut self, take: impl FnMut(Api) + Send) -> Result<(), StoreError> {
-        self.each(ALL, values![], take).await
     }
 
     pub async fn apis(&mut self, query: &ListQuery<ApiFilter, ApiSort>) -> Result<Page<Api>, StoreError> {

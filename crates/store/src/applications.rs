@@ -24,7 +24,6 @@ statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM applications WHERE id = $1 AND deleted_at IS NULL");
     NAMED = concat!("SELECT ", columns!(), " FROM applications WHERE group_id = $1 AND folded_name = $2 AND deleted_at IS NULL");
     NAME_EVEN_DELETED = "SELECT name FROM applications WHERE id = $1";
-    ALL = concat!("SELECT ", columns!(), " FROM applications WHERE deleted_at IS NULL");
     INSERT = "INSERT INTO applications (id, organization_id, group_id, name, folded_name, status, created_at, suspended_at) \
               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     UPDATE = "UPDATE applications SET name = $2, folded_name = $3, status = $4, suspended_at = $5 WHERE id = $1";
@@ -151,11 +150,6 @@ impl Reader {
     /// What an Application is or was called: Subscriptions outlive it.
     pub async fn application_name(&mut self, id: ApplicationId) -> Result<Option<Name>, StoreError> {
         self.optional(NAME_EVEN_DELETED, values![id]).await
-    }
-
-    /// Hands every Application to `take`, in no particular order.
-    pub async fn each_application(&mut self, take: impl FnMut(Application) + Send) -> Result<(), StoreError> {
-        self.each(ALL, values![], take).await
     }
 
     pub async fn applications(

@@ -65,4 +65,4 @@ pub use reader::Reader;
 pub use service_keys::{ServiceKeyFilter, ServiceKeyRow, ServiceKeySort};
 pub use snapshot::GrantRow;
 pub use store::{Options, Store};
-pub use subscriptions::{ActiveSubscription, SubscriptionFilter, SubscriptionSort};
+pub use subscriptions::{SubscriptionFilter, SubscriptionSort};

@@ -78,13 +78,13 @@ impl Reader {
     }
 
     /// Hands each row to `take` as it arrives.
-    pub(crate) async fn each<T: FromRow>(
+    pub(crate) async fn each_row<T: FromRow>(
         &mut self,
-        statement: Statement,
+        sql: SqlStr,
         values: Vec<Value>,
         mut take: impl FnMut(T) + Send,
     ) -> Result<(), StoreError> {
-        let mut rows = self.connection.stream(statement.text(), values)?;
+        let mut rows = self.connection.stream(sql, values)?;
         while let Some(row) = rows.next().await {
             take(T::from_row(&mut Columns::of(&row?, T::TABLE))?);
         }

@@ -6,7 +6,6 @@ use claviger_domain::applications::Application;
 use claviger_domain::id::{ApiId, KeySetId, PermissionGroupId};
 use claviger_domain::permission_groups::PermissionGroup;
 use claviger_domain::scope::Scope;
-use futures::StreamExt as _;
 
 use crate::columns::{Columns, FromRow};
 use crate::error::StoreError;
@@ -59,26 +58,22 @@ impl FromRow for Scope {
 impl Reader {
     /// Hands every API to `take`, in no particular order; so do the others below.
     pub async fn each_api(&mut self, take: impl FnMut(Api) + Send) -> Result<(), StoreError> {
-        self.each(take).await
+        self.each_listed(take).await
     }
 
     pub async fn each_application(&mut self, take: impl FnMut(Application) + Send) -> Result<(), StoreError> {
-        self.each(take).await
+        self.each_listed(take).await
     }
 
     pub async fn all_permission_groups(&mut self) -> Result<Vec<PermissionGroup>, StoreError> {
         let mut groups = Vec::new();
-        self.each(|group| groups.push(group)).await?;
+        self.each_listed(|group| groups.push(group)).await?;
         Ok(groups)
     }
 
     /// What Active Subscriptions give to Key Sets.
-    pub async fn each_grant(&mut self, mut take: impl FnMut(GrantRow) + Send) -> Result<(), StoreError> {
-        let mut rows = self.stream::<GrantRow>(GRANTS.text(), values![])?;
-        while let Some(row) = rows.next().await {
-            take(row?);
-        }
-        Ok(())
+    pub async fn each_grant(&mut self, take: impl FnMut(GrantRow) + Send) -> Result<(), StoreError> {
+        self.each_row(GRANTS.text(), values![], take).await
     }
 
     /// How many Keys there are, living and dead.
@@ -95,19 +90,12 @@ impl Reader {
         self.all(SCOPES_OF_PERMISSION_GROUP, values![id]).await
     }
 
-    async fn each<T: Listed + Send + 'static>(
-        &mut self,
-        mut take: impl FnMut(T) + Send,
-    ) -> Result<(), StoreError> {
+    async fn each_listed<T: Listed>(&mut self, take: impl FnMut(T) + Send) -> Result<(), StoreError> {
         let mut query = Assembly::default();
         for text in ["SELECT ", T::COLUMNS, " FROM ", T::FROM] {
             query.text(text);
         }
         let (sql, values) = query.finish();
-        let mut rows = self.stream::<T>(sql, values)?;
-        while let Some(row) = rows.next().await {
-            take(row?);
-        }
-        Ok(())
+        self.each_row(sql, values, take).await
     }
 }

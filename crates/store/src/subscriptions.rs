@@ -1,6 +1,5 @@
 //! Subscriptions in their tables. Both sides' places stand in the row, so that each side finds its own.
 
-use claviger_domain::apis::ApiPermission;
 use claviger_domain::event::NewEvent;
 use claviger_domain::id::{
     ApiId, ApplicationId, EnvironmentId, GroupId, KeySetId, OrganizationId, SubscriptionId,
@@ -42,7 +41,6 @@ statements! {
     LAPSED = concat!("SELECT ", columns!(), " FROM subscriptions WHERE lapses_at IS NOT NULL AND lapses_at <= $1 \
             ORDER BY lapses_at, id LIMIT $2");
     NEXT_LAPSE = "SELECT lapses_at FROM subscriptions WHERE lapses_at IS NOT NULL ORDER BY lapses_at, id LIMIT 1";
-    ALL_ACTIVE = "SELECT id, api_id, key_set_ids, permissions FROM subscriptions WHERE status = 'active'";
     INSERT = "INSERT INTO subscriptions (id, application_id, organization_id, group_id, api_id, api_organization_id, \
               api_group_id, environment_id, status, permissions, note, key_set_ids, created_at, decided_at, ended_at, \
               lapses_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
@@ -87,28 +85,6 @@ pub struct SubscriptionFilter {
 pub enum SubscriptionSort {
     #[default]
     CreatedAt,
-}
-
-/// What deciding needs of an Active Subscription.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ActiveSubscription {
-    pub id: SubscriptionId,
-    pub api_id: ApiId,
-    pub key_set_ids: Vec<KeySetId>,
-    pub permissions: Option<Vec<ApiPermission>>,
-}
-
-impl FromRow for ActiveSubscription {
-    const TABLE: &'static str = "subscriptions";
-
-    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: columns.id()?,
-            api_id: columns.id()?,
-            key_set_ids: columns.json()?,
-            permissions: columns.optional_json()?,
-        })
-    }
 }
 
 impl FromRow for Subscription {
@@ -280,14 +256,6 @@ impl Reader {
     pub async fn next_lapse(&mut self) -> Result<Option<Timestamp>, StoreError> {
         let next: Option<i64> = self.optional(NEXT_LAPSE, values![]).await?;
         Ok(next.map(Timestamp::from_micros))
-    }
-
-    /// Hands every Active Subscription to `take`, in no particular order.
-    pub async fn each_active_subscription(
-        &mut self,
-        take: impl FnMut(ActiveSubscription) + Send,
-    ) -> Result<(), StoreError> {
-        self.each(ALL_ACTIVE, values![], take).await
     }
 
     /// One page; a Subscription is visible to either side.

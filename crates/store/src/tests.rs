@@ -34,6 +34,7 @@ pub(crate) const STATEMENTS: &[(&str, &[Statement])] = &[
     ("policy_templates", crate::policy_templates::STATEMENTS),
     ("sealed", crate::sealed::STATEMENTS),
     ("service_keys", crate::service_keys::STATEMENTS),
+    ("snapshot", crate::snapshot::STATEMENTS),
     ("subscriptions", crate::subscriptions::STATEMENTS),
     ("tests::explain", explain::STATEMENTS),
     ("users", crate::users::STATEMENTS),

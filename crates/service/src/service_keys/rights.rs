@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn time_and_addresses_only_narrow() {
-        let at = |seconds| Some(Timestamp::from_micros(seconds * 1_000_000));
+        let at = |seconds: i64| Some(Timestamp::from_micros(seconds * 1_000_000));
         assert!(within_time(at(1), at(2)) && within_time(at(1), None) && within_time(None, None));
         assert!(!within_time(None, at(2)) && !within_time(at(3), at(2)));
         let nets =

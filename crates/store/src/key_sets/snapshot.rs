@@ -72,7 +72,7 @@ impl Reader {
     /// Hands every Key to `take`, in no particular order. With [`Reader::position`] of the same reader this
     /// is a snapshot from which the log is tailed.
     pub async fn each_key(&mut self, take: impl FnMut(KeyRow) + Send) -> Result<(), StoreError> {
-        self.each(ALL, values![], take).await
+        self.each_row(ALL.text(), values![], take).await
     }
 
     /// The same rows of one Key Set, oldest first.

@@ -1,5 +1,7 @@
 //! What every database must do for the store, as one suite for both: SQLite in a file, and a real PostgreSQL.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on may panic")]
+
 mod appending;
 mod beside;
 mod checking;
