@@ -67,14 +67,19 @@ impl Known {
         }
     }
 
-    /// `service::ambient::Clock`: every part after the crate is defined somewhere in it.
+    /// `service::ambient::Clock`: every part after the crate is defined somewhere in it. `Service::write`: every
+    /// part is defined in one and the same crate. What begins with another crate is not ours to check.
     fn item_fault(&self, path: &str) -> Option<String> {
-        let mut parts = path.split("::");
-        let package = parts.next()?.trim_start_matches("claviger_");
-        let items = self.items.get(package)?;
         let name = |part: &str| part.split(['(', '!', '<', '{']).next().unwrap_or_default().to_owned();
-        let missing =
-            parts.map(name).find(|part| !part.is_empty() && part != "*" && !items.contains(part))?;
+        let mut parts: Vec<String> = path.split("::").map(name).filter(|part| !part.is_empty()).collect();
+        if path.starts_with(|first: char| first.is_ascii_uppercase()) {
+            let defined = self.items.values().any(|items| parts.iter().all(|part| items.contains(part)));
+            return (!defined).then(|| "no crate of ours defines it".to_owned());
+        }
+        let package = parts.remove(0);
+        let package = package.trim_start_matches("claviger_");
+        let items = self.items.get(package)?;
+        let missing = parts.iter().find(|part| *part != "*" && !items.contains(*part))?;
         Some(format!("`{package}` defines no `{missing}`"))
     }
 
@@ -165,6 +170,7 @@ mod tests {
             "/v1/key-sets",
             "key_sets:revoke",
             "tokio::sync::watch",
+            "Postgres::create_database",
         ] {
             assert_eq!(known.fault(&house, good), None, "{good}");
         }
@@ -174,6 +180,7 @@ mod tests {
             "crates/dungeon",
             "testkit::Postgres::sing",
             "claviger sing",
+            "Postgres::sing",
         ] {
             assert!(known.fault(&house, bad).is_some(), "{bad}");
         }
