@@ -134,6 +134,19 @@ impl Write<'_, '_> {
     }
 }
 
+/// The Environments that a filter names by id or slug. One that there is not matches nothing.
+pub(crate) async fn environment_ids(
+    reader: &mut Reader,
+    texts: &[&str],
+) -> Result<Vec<EnvironmentId>, Error> {
+    let mut ids = Vec::with_capacity(texts.len());
+    for text in texts {
+        let found = by_id_or_slug(reader, text).await?;
+        ids.push(found.map_or(EnvironmentId::from_bytes([0; 16]), |environment| environment.id));
+    }
+    Ok(ids)
+}
+
 /// The Environment that an id or a slug names.
 pub(crate) async fn by_id_or_slug(reader: &mut Reader, text: &str) -> Result<Option<Environment>, Error> {
     if let Ok(id) = text.parse::<EnvironmentId>() {

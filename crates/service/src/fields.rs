@@ -86,6 +86,11 @@ impl Fields {
         Some(list)
     }
 
+    /// Whether nothing was wrong so far.
+    pub const fn is_fine(&self) -> bool {
+        self.errors.is_empty() && self.secret.is_none()
+    }
+
     /// Refuses if anything was wrong.
     pub fn finish(self) -> Result<(), Refusal> {
         if let Some(pointer) = self.secret {

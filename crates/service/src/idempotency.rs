@@ -60,6 +60,15 @@ impl Service {
         Ok(tx.finish_idempotent(&scope(request, claim), &stored).await?)
     }
 
+    /// Gives up the record of an answer that could not be given after all: the request may come again as if it
+    /// were the first.
+    pub(crate) async fn forget_answer(&self, tx: &mut Tx<'_>, request: &Request) -> Result<(), Error> {
+        match &request.idempotency {
+            Some(claim) => Ok(tx.forget_idempotent(&scope(request, claim)).await?),
+            None => Ok(()),
+        }
+    }
+
     /// Deletes records past their time.
     pub async fn expire_idempotency(&self) -> Result<u64, Error> {
         let now = self.now();

@@ -16,6 +16,7 @@ use futures::future::BoxFuture;
 use crate::authority::Authority;
 use crate::error::Error;
 use crate::etag;
+use crate::fields::Fields;
 use crate::request::{Answer, Gone, Outcome, Request, Status, Written};
 use crate::state::Service;
 
@@ -104,6 +105,14 @@ impl Write<'_, '_> {
         }
         self.append(place, body).await?;
         Ok(Gone)
+    }
+
+    /// Why the actor acts, as the log keeps it.
+    pub(crate) fn reason(&self, typed: Option<&str>) -> Result<Option<Note>, Refusal> {
+        let mut fields = Fields::new();
+        let reason = fields.note("/reason", typed);
+        fields.finish()?;
+        Ok(reason)
     }
 
     /// Refuses if the request's `If-Match` names another state than that of `object`.

@@ -89,7 +89,7 @@ pub(super) async fn exceeds_creator(
     let covered = |permission: &Permission| {
         makers.iter().any(|mine| mine.permissions.contains(permission) && mine.scope.contains(&key.scope))
     };
-    Ok(!groups.iter().flat_map(|group| allowed(group)).all(|permission| covered(&permission)))
+    Ok(!groups.iter().flat_map(allowed).all(|permission| covered(&permission)))
 }
 
 async fn held_by_service_key(
