@@ -1,0 +1,249 @@
+//! The decision as HTTP: status, `X-Claviger-Code` on every answer, identity on 200, a problem otherwise.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use claviger_domain::decision::Code;
+use claviger_verify::Decision;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+
+const CODE: HeaderName = HeaderName::from_static("x-claviger-code");
+const APPLICATION: HeaderName = HeaderName::from_static("x-claviger-application");
+const KEY_ID: HeaderName = HeaderName::from_static("x-claviger-key-id");
+const ENVIRONMENT: HeaderName = HeaderName::from_static("x-claviger-environment");
+const PERMISSIONS: HeaderName = HeaderName::from_static("x-claviger-permissions");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"claviger\"");
+const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"claviger\", charset=\"UTF-8\"");
+
+/// What the door says.
+pub(super) enum Answer {
+    /// The call may pass, and this is whose it is.
+    Pass(HeaderMap),
+    Refuse(Problem),
+}
+
+/// Why the call may not pass, or was not understood.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: Cow<'static, str>,
+    parameter: Option<String>,
+    challenge: Challenge,
+    retry_after_seconds: Option<u32>,
+}
+
+/// How to present a credential, told at 401.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Challenge {
+    None,
+    Bearer,
+    BearerOrBasic,
+}
+
+impl From<Problem> for Answer {
+    fn from(problem: Problem) -> Self {
+        Self::Refuse(problem)
+    }
+}
+
+impl Answer {
+    pub(super) fn of(decision: &Decision, basic: bool) -> Self {
+        if decision.allowed() {
+            Self::Pass(identity(decision))
+        } else {
+            Self::Refuse(Problem::of(decision.code(), basic))
+        }
+    }
+
+    /// With `auth_request` every refusal that is not 401 is 403, since nginx makes 500 of all others; the
+    /// code keeps what it was.
+    pub(super) fn into_response(self, id: &RequestId, auth_request: bool) -> Response<Full<Bytes>> {
+        match self {
+            Self::Pass(mut headers) => {
+                headers.insert(REQUEST_ID, id.0.clone());
+                let mut response = Response::new(Full::default());
+                *response.headers_mut() = headers;
+                response
+            }
+            Self::Refuse(problem) => problem.into_response(id, auth_request),
+        }
+    }
+}
+
+/// The headers that tell the upstream who calls.
+fn identity(decision: &Decision) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(CODE, HeaderValue::from_static(Code::Valid.as_str()));
+    let mut text = String::with_capacity(64);
+    let mut put = |name: HeaderName, write: &dyn Fn(&mut String)| {
+        text.clear();
+        write(&mut text);
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            headers.insert(name, value);
+        }
+    };
+    if let (Some(application), Some(key_id)) = (decision.application(), decision.key_id()) {
+        put(APPLICATION, &|text| _ = write!(text, "{}", application.id));
+        put(KEY_ID, &|text| _ = write!(text, "{key_id}"));
+        put(PERMISSIONS, &|text| {
+            for (at, held) in decision.permissions().enumerate() {
+                text.push_str(if at == 0 { "" } else { "," });
+                text.push_str(held);
+            }
+        });
+    }
+    if let Some(environment) = decision.environment() {
+        put(ENVIRONMENT, &|text| text.push_str(environment.slug.as_str()));
+    }
+    headers
+}
+
+impl Problem {
+    pub(super) const UNTRUSTED_PEER: Self = Self::new(
+        StatusCode::FORBIDDEN,
+        "untrusted_peer",
+        "Forward-auth answers only the proxies in `doors.trusted`; this address is not one of them.",
+    );
+    pub(super) const METHOD_NOT_ALLOWED: Self = Self::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "Forward-auth is asked with GET; the call's own method stands in a header.",
+    );
+    pub(super) const NOT_FOUND: Self =
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Nothing but forward-auth is served here.");
+
+    const fn new(status: StatusCode, code: &'static str, detail: &'static str) -> Self {
+        Self {
+            status,
+            code,
+            detail: Cow::Borrowed(detail),
+            parameter: None,
+            challenge: Challenge::None,
+            retry_after_seconds: None,
+        }
+    }
+
+    fn of(code: Code, basic: bool) -> Self {
+        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::FORBIDDEN);
+        let challenge = match (status, basic) {
+            (StatusCode::UNAUTHORIZED, true) => Challenge::BearerOrBasic,
+            (StatusCode::UNAUTHORIZED, false) => Challenge::Bearer,
+            _ => Challenge::None,
+        };
+        Self { challenge, ..Self::new(status, code.as_str(), detail(code)) }
+    }
+
+    pub(super) fn too_many_failures(retry_after_seconds: u32) -> Self {
+        let detail = "Too many attempts from this address failed; good calls are not concerned.";
+        Self {
+            retry_after_seconds: Some(retry_after_seconds),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
+        }
+    }
+
+    pub(super) fn bad_query(parameter: String) -> Self {
+        let detail =
+            "The query takes `api`, `environment`, `permissions` and `errors=auth_request`, each once.";
+        Self { parameter: Some(parameter), ..Self::new(StatusCode::BAD_REQUEST, "bad_query", detail) }
+    }
+
+    pub(super) fn bad_header(name: &str) -> Self {
+        let detail = "Without `?api=` the path of the forwarded call has to name the API: once, from `/` on, \
+                      and without `.` or `..` segments.";
+        let parameter = Some(name.to_owned());
+        Self { parameter, ..Self::new(StatusCode::BAD_REQUEST, "bad_header", detail) }
+    }
+
+    fn into_response(self, id: &RequestId, auth_request: bool) -> Response<Full<Bytes>> {
+        let status = match self.status {
+            StatusCode::UNAUTHORIZED => self.status,
+            _ if auth_request => StatusCode::FORBIDDEN,
+            other => other,
+        };
+        let body = self.body(status, id);
+        let mut response = Response::new(Full::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CODE, HeaderValue::from_static(self.code));
+        headers.insert(REQUEST_ID, id.0.clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.challenge != Challenge::None {
+            headers.append(WWW_AUTHENTICATE, BEARER);
+        }
+        if self.challenge == Challenge::BearerOrBasic {
+            headers.append(WWW_AUTHENTICATE, BASIC);
+        }
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        response
+    }
+
+    fn body(&self, status: StatusCode, id: &RequestId) -> Vec<u8> {
+        let title = status.canonical_reason().unwrap_or_default();
+        let mut problem =
+            claviger_wire::Problem::new(status.as_u16(), title, self.code, self.detail.as_ref());
+        problem.request_id = id.0.to_str().unwrap_or_default().to_owned();
+        problem.parameter.clone_from(&self.parameter);
+        serde_json::to_vec(&problem).unwrap_or_default()
+    }
+}
+
+/// One sentence for people, the same for everybody: what is wrong with a Key is told only to one who
+/// proved to hold it, and that is in the code already.
+const fn detail(code: Code) -> &'static str {
+    match code {
+        Code::ApiNotExposed => "There is no such API here.",
+        Code::Missing => "This API needs a credential.",
+        Code::Malformed => "The credential is malformed, or was presented more than once.",
+        Code::Stale => "The door has not heard of the log for too long to decide.",
+        Code::Unknown => "The credential is not known.",
+        Code::SecretRequired => "This key is good only together with its secret.",
+        Code::SecretMismatch => "The secret does not belong to this key.",
+        Code::Revoked => "The key is revoked.",
+        Code::Expired => "The key has expired.",
+        Code::Suspended => "The key is suspended.",
+        Code::Pending => "The key waits for the approval of its Subscription.",
+        Code::WrongEnvironment => "The key is for another Environment.",
+        Code::NotSubscribed => "The key is not subscribed to this API.",
+        Code::IpDenied => "The API may not be called from this address.",
+        Code::PermissionDenied => "The key does not hold the permission that this call needs.",
+        Code::RateLimited => "The key calls too often.",
+        Code::QuotaExceeded => "The key has used up its quota.",
+        Code::Valid => "The call may pass.",
+    }
+}
+
+/// What names the request in logs, here and at the proxy.
+pub(super) struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The proxy's own, if it gave one that can be shown.
+    pub(super) fn of(headers: &HeaderMap, fresh: impl FnOnce() -> String) -> Self {
+        let fits = |value: &&HeaderValue| {
+            (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
+        };
+        let given = headers.get(REQUEST_ID).filter(fits).cloned();
+        Self(given.unwrap_or_else(|| {
+            HeaderValue::from_maybe_shared(Bytes::from(fresh())).unwrap_or(HeaderValue::from_static("-"))
+        }))
+    }
+}
+
+impl super::ForwardAuth {
+    /// For a listener of its own: what is asked for anywhere else.
+    pub(crate) fn elsewhere<B>(&self, request: &http::Request<B>) -> Response<Full<Bytes>> {
+        let id = RequestId::of(request.headers(), || self.fresh_id());
+        Problem::NOT_FOUND.into_response(&id, false)
+    }
+}

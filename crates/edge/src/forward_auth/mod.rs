@@ -1,0 +1,184 @@
+//! Forward-auth: a proxy asks before each call, with the call's headers, and passes the call on only at
+//! 200 (surface.md, "Deciding"). No service key: only peers in `doors.trusted` are answered.
+
+mod answer;
+mod query;
+mod target;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Ready, ready};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use claviger_domain::scope::Scope;
+use claviger_domain::time::Timestamp;
+use claviger_verify::{Decision, Failures, Index, Meters, Places, Request, Scratch, extract};
+use http::{Method, StatusCode};
+use http_body_util::Full;
+
+use self::answer::{Answer, Problem, RequestId};
+use self::query::Query;
+use crate::peers::TrustedPeers;
+
+/// Where forward-auth is asked.
+pub const FORWARD_AUTH_PATH: &str = "/v1/forward-auth";
+
+/// Which headers tell of the call that is asked about. Only one kind is read: the proxy sets those, and a
+/// caller may have sent the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// `X-Forwarded-Method`, `X-Forwarded-Uri` (Caddy, Traefik).
+    Forwarded,
+    /// `X-Original-Method`, `X-Original-URI` (nginx).
+    Original,
+}
+
+/// How the door is set up.
+#[derive(Clone)]
+pub struct Settings {
+    pub trusted: TrustedPeers,
+    pub dialect: Dialect,
+    /// What time it is.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// The beginning of request ids made here, different at each start.
+    pub request_id_prefix: String,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("trusted", &self.trusted)
+            .field("dialect", &self.dialect)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The door. It answers at once, from memory.
+pub struct ForwardAuth {
+    index: Arc<Index>,
+    meters: Arc<Meters>,
+    failures: Arc<Failures>,
+    settings: Settings,
+    asked: AtomicU64,
+}
+
+impl ForwardAuth {
+    pub const fn new(
+        index: Arc<Index>,
+        meters: Arc<Meters>,
+        failures: Arc<Failures>,
+        settings: Settings,
+    ) -> Self {
+        Self { index, meters, failures, settings, asked: AtomicU64::new(0) }
+    }
+
+    /// Answers what was asked at [`FORWARD_AUTH_PATH`] by this peer.
+    pub fn answer<B>(&self, request: &http::Request<B>, peer: IpAddr) -> http::Response<Full<Bytes>> {
+        let id = RequestId::of(request.headers(), || self.fresh_id());
+        let query = Query::parse(request.uri().query().unwrap_or_default());
+        let auth_request = query.as_ref().map_or_else(|bad| bad.auth_request, |query| query.auth_request);
+        let answer = self.consider(request, peer, query);
+        answer.into_response(&id, auth_request)
+    }
+
+    fn consider<B>(
+        &self,
+        request: &http::Request<B>,
+        peer: IpAddr,
+        query: Result<Query<'_>, query::BadQuery>,
+    ) -> Answer {
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            return Problem::METHOD_NOT_ALLOWED.into();
+        }
+        if !self.settings.trusted.contains(peer) {
+            return Problem::UNTRUSTED_PEER.into();
+        }
+        let query = match query {
+            Ok(query) => query,
+            Err(bad) => return Problem::bad_query(bad.parameter).into(),
+        };
+        let named = query.api.as_deref().map(|api| Ok(api.into()));
+        let api = named.unwrap_or_else(|| target::api_of(request.headers(), self.settings.dialect));
+        match api {
+            Ok(api) => self.decide(request.headers(), peer, &query, &api),
+            Err(problem) => problem.into(),
+        }
+    }
+
+    fn decide(&self, headers: &http::HeaderMap, peer: IpAddr, query: &Query<'_>, api: &str) -> Answer {
+        let now = (self.settings.clock)();
+        let client = self.settings.trusted.client(peer, headers);
+        let door = self.index.door(api);
+        let places = door.as_ref().map_or(Places::STANDARD, |door| door.places());
+        let mut scratch = Scratch::new();
+        let fields = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let asked = query.permissions();
+        let decision = self.index.decide(
+            &Request {
+                credential: extract(&places, fields, &mut scratch).credential,
+                api: Some(api),
+                environment: query.environment.as_deref(),
+                permissions: asked.as_slice(),
+                ip: client,
+                cost: 1,
+                scope: Scope::EVERYTHING,
+            },
+            now,
+        );
+        self.meters.observe(&decision, client, now);
+        self.translate(&decision, client.unwrap_or(peer), now, places.basic)
+    }
+
+    fn translate(&self, decision: &Decision, source: IpAddr, now: Timestamp, basic: bool) -> Answer {
+        let refused = decision.code().status() == StatusCode::UNAUTHORIZED.as_u16();
+        if refused && self.failures.failed(source, now) {
+            return Problem::too_many_failures(self.failures.retry_after_seconds()).into();
+        }
+        Answer::of(decision, basic)
+    }
+
+    fn fresh_id(&self) -> String {
+        format!("{}-{:x}", self.settings.request_id_prefix, self.asked.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl fmt::Debug for ForwardAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ForwardAuth").field(&self.settings).finish()
+    }
+}
+
+/// Who opened the connection. Whoever mounts [`ForwardAuthService`] puts it into the request's extensions;
+/// a request without one is answered as one of a stranger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
+/// The door as a service, to be mounted on a listener that has other routes too.
+#[derive(Debug, Clone)]
+pub struct ForwardAuthService(Arc<ForwardAuth>);
+
+impl ForwardAuthService {
+    pub const fn new(door: Arc<ForwardAuth>) -> Self {
+        Self(door)
+    }
+}
+
+impl<B> tower::Service<http::Request<B>> for ForwardAuthService {
+    type Response = http::Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        // The unspecified address is nobody's.
+        let peer = request.extensions().get().map_or(IpAddr::from([0; 4]), |Peer(ip)| *ip);
+        ready(Ok(self.0.answer(&request, peer)))
+    }
+}

@@ -1,0 +1,320 @@
+//! Forward-auth as proxies see it: statuses, codes and headers, over the service and over a socket.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use claviger_domain::apis::{ApiPermission, AuthType, CredentialHeaders, HeaderPreset, Requires};
+use claviger_domain::credential::{self, CredentialKind};
+use claviger_domain::event::Position;
+use claviger_domain::id::{ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, KeySetId, OrganizationId};
+use claviger_domain::secret::{DigestKey, DigestKeyId};
+use claviger_domain::text::{Name, Slug};
+use claviger_domain::time::Timestamp;
+use claviger_edge::{
+    Dialect, ForwardAuth, ForwardAuthService, Limits, Peer, Settings, TrustedPeers, serve_forward_auth,
+};
+use claviger_verify::{
+    ApiFacts, ApplicationFacts, DigestGeneration, DigestKeys, EnvironmentFacts, Failures, Index, KeyFacts,
+    KeySetFacts, Meters, SubscriptionFacts,
+};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tower::Service as _;
+
+const START: i64 = 1_782_864_000_000_000;
+const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+struct Scene {
+    door: Arc<ForwardAuth>,
+    key: String,
+    meters: Arc<Meters>,
+    micros: Arc<AtomicI64>,
+}
+
+fn api(slug: &str, id: u8, change: impl FnOnce(&mut ApiFacts)) -> ApiFacts {
+    let mut facts = ApiFacts {
+        id: ApiId::from_bytes([id; 16]),
+        slug: Slug::new(slug).expect("a slug"),
+        organization_id: OrganizationId::from_bytes([1; 16]),
+        group_id: GroupId::from_bytes([1; 16]),
+        exposed: true,
+        environment_ids: BTreeSet::from([EnvironmentId::from_bytes([1; 16])]),
+        auth_types: BTreeSet::from(AuthType::ALL),
+        requires: Requires::Key,
+        credential_headers: CredentialHeaders::Preset(HeaderPreset::Standard),
+        permissions: ["orders:read", "orders:write"]
+            .map(|word| ApiPermission::new(word).expect("a permission"))
+            .to_vec(),
+        ip_allow_list: None,
+    };
+    change(&mut facts);
+    facts
+}
+
+/// One Key in the sandbox, subscribed to `orders` and `inner`; `billing` is not subscribed to.
+fn index(key: &str) -> Index {
+    let digests = DigestKey::new(DigestKeyId(1), &[7; 32]);
+    let index = Index::new(86_400);
+    let newest = DigestGeneration { key: digests.clone(), secret: digests.clone() };
+    index.use_digest_keys(DigestKeys { newest, previous: None });
+    let mut loader = index.loader(1);
+    let slug = Slug::new("sandbox").expect("a slug");
+    loader.environment(EnvironmentFacts { id: EnvironmentId::from_bytes([1; 16]), slug });
+    loader.api(api("orders", 1, |_| {}));
+    loader.api(api("billing", 2, |_| {}));
+    loader.api(api("inner", 3, |it| it.ip_allow_list = Some(vec!["10.0.0.0/8".parse().expect("a network")])));
+    loader.api(api("keyed", 4, |it| it.auth_types = [AuthType::ApiKey].into()));
+    let application = ApplicationFacts {
+        id: ApplicationId::from_bytes([1; 16]),
+        name: Name::new("Shop").expect("a name"),
+        organization_id: OrganizationId::from_bytes([1; 16]),
+        group_id: GroupId::from_bytes([1; 16]),
+        suspended: false,
+    };
+    loader.application(application).expect("room");
+    let key_set = KeySetFacts {
+        id: KeySetId::from_bytes([1; 16]),
+        application_id: ApplicationId::from_bytes([1; 16]),
+        environment_id: EnvironmentId::from_bytes([1; 16]),
+        auth_type: AuthType::ApiKey,
+        suspended: false,
+    };
+    let facts = KeyFacts {
+        id: KeyId::from_bytes([1; 16]),
+        key_set,
+        latest: true,
+        digest: digests.digest(key.as_bytes()),
+        secret_digest: None,
+        provisioned: true,
+        expires_at: None,
+        retires_at: None,
+        ended: None,
+    };
+    loader.key(&facts).expect("room");
+    for api in [1, 3] {
+        let api_id = ApiId::from_bytes([api; 16]);
+        let facts = SubscriptionFacts { api_id, key_set_ids: vec![key_set.id], permissions: None };
+        loader.subscription(&facts).expect("a Key");
+    }
+    loader.finish(Position(1), Timestamp::from_micros(START)).expect("a first snapshot");
+    index
+}
+
+impl Scene {
+    fn new(dialect: Dialect) -> Self {
+        let key =
+            credential::generate(CredentialKind::Key, |buffer| buffer.fill(5)).value.expose().to_owned();
+        let meters = Arc::new(Meters::default());
+        let micros = Arc::new(AtomicI64::new(START));
+        let clock = Arc::clone(&micros);
+        let settings = Settings {
+            trusted: TrustedPeers::new(vec!["127.0.0.0/8".parse().expect("a network")]),
+            dialect,
+            clock: Arc::new(move || Timestamp::from_micros(clock.load(Ordering::Relaxed))),
+            request_id_prefix: "test".into(),
+        };
+        let index = Arc::new(index(&key));
+        let door = ForwardAuth::new(index, Arc::clone(&meters), Arc::new(Failures::new(3)), settings);
+        Self { door: Arc::new(door), key, meters, micros }
+    }
+
+    fn ask(&self, query: &str, headers: &[(&str, &str)]) -> Response<Full<bytes::Bytes>> {
+        self.ask_from(LOOPBACK, query, headers)
+    }
+
+    fn ask_from(&self, peer: IpAddr, query: &str, headers: &[(&str, &str)]) -> Response<Full<bytes::Bytes>> {
+        let mut request = Request::get(format!("/v1/forward-auth{query}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.door.answer(&request.body(()).expect("a request"), peer)
+    }
+
+    fn good(&self) -> [(&str, &str); 1] {
+        [("X-API-Key", &self.key)]
+    }
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).map_or("", |value| value.to_str().expect("text"))
+}
+
+fn told(response: &Response<Full<bytes::Bytes>>) -> (u16, &str) {
+    (response.status().as_u16(), header(response.headers(), "x-claviger-code"))
+}
+
+async fn problem(response: Response<Full<bytes::Bytes>>) -> serde_json::Value {
+    assert_eq!(header(response.headers(), "content-type"), "application/problem+json");
+    let body = response.into_body().collect().await.expect("a body").to_bytes();
+    serde_json::from_slice(&body).expect("JSON")
+}
+
+#[tokio::test]
+async fn a_good_call_passes_with_its_identity() {
+    let scene = Scene::new(Dialect::Forwarded);
+    let response = scene.ask("?api=orders", &[("X-API-Key", &scene.key), ("X-Request-Id", "r-1")]);
+    assert_eq!(told(&response), (200, "valid"));
+    let headers = response.headers();
+    assert_eq!(header(headers, "x-claviger-application"), ApplicationId::from_bytes([1; 16]).to_string());
+    assert_eq!(header(headers, "x-claviger-key-id"), KeyId::from_bytes([1; 16]).to_string());
+    assert_eq!(header(headers, "x-claviger-environment"), "sandbox");
+    assert_eq!(header(headers, "x-claviger-permissions"), "orders:read,orders:write");
+    assert_eq!(header(headers, "x-request-id"), "r-1");
+    let used = scene.meters.last_used().drain();
+    assert_eq!(used.len(), 1);
+    assert_eq!((used[0].key_id, used[0].source), (KeyId::from_bytes([1; 16]), Some(LOOPBACK)));
+}
+
+#[tokio::test]
+async fn refusals_are_problems_with_their_code() {
+    let scene = Scene::new(Dialect::Forwarded);
+    for (query, headers, expected) in [
+        ("?api=orders", &[][..], (401, "missing")),
+        ("?api=orders", &[("X-API-Key", "x")], (401, "malformed")),
+        ("?api=never-was", &scene.good(), (404, "api_not_exposed")),
+        ("?api=billing", &scene.good(), (403, "not_subscribed")),
+        ("?api=orders&environment=production", &scene.good(), (403, "wrong_environment")),
+        ("?api=orders&permissions=orders:fly", &scene.good(), (403, "permission_denied")),
+        ("?api=inner", &scene.good(), (403, "ip_denied")),
+        ("?api=orders&x=1", &scene.good(), (400, "bad_query")),
+        ("", &scene.good(), (400, "bad_header")),
+    ] {
+        let response = scene.ask(query, headers);
+        assert_eq!(told(&response), expected, "{query}");
+        assert!(header(response.headers(), "x-request-id").starts_with("test-"));
+        let asked = scene
+            .ask(&format!("{query}{}errors=auth_request", if query.is_empty() { "?" } else { "&" }), headers);
+        let status = if expected.0 == 401 { 401 } else { 403 };
+        assert_eq!(told(&asked), (status, expected.1), "{query} for nginx");
+        let problem = problem(response).await;
+        assert_eq!((&problem["code"], &problem["status"]), (&expected.1.into(), &expected.0.into()));
+        scene.micros.fetch_add(120_000_000, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn a_401_says_how_to_present_a_credential() {
+    let scene = Scene::new(Dialect::Forwarded);
+    let challenges = |api: &str| {
+        let response = scene.ask(&format!("?api={api}"), &[]);
+        let all = response.headers().get_all("www-authenticate").iter();
+        all.map(|value| value.to_str().expect("text").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(challenges("keyed"), ["Bearer realm=\"claviger\""]);
+    assert_eq!(challenges("orders").len(), 2);
+    assert!(challenges("orders")[1].starts_with("Basic "));
+}
+
+#[tokio::test]
+async fn only_trusted_peers_are_answered() {
+    let scene = Scene::new(Dialect::Forwarded);
+    let stranger = "192.0.2.1".parse().expect("an address");
+    let response = scene.ask_from(stranger, "?api=orders", &scene.good());
+    assert_eq!(told(&response), (403, "untrusted_peer"));
+    let mut service = ForwardAuthService::new(Arc::clone(&scene.door));
+    let request = || Request::get("/v1/forward-auth?api=orders").header("x-api-key", &scene.key);
+    let nobody = service.call(request().body(()).expect("a request")).await.expect("infallible");
+    assert_eq!(told(&nobody), (403, "untrusted_peer"));
+    let known = request().extension(Peer(LOOPBACK)).body(()).expect("a request");
+    assert_eq!(told(&service.call(known).await.expect("infallible")), (200, "valid"));
+    let posted = Request::post("/v1/forward-auth?api=orders").body(()).expect("a request");
+    assert_eq!(told(&scene.door.answer(&posted, LOOPBACK)), (405, "method_not_allowed"));
+}
+
+#[tokio::test]
+async fn the_forwarded_path_names_the_api_in_ones_own_dialect() {
+    let forwarded = Scene::new(Dialect::Forwarded);
+    let original = Scene::new(Dialect::Original);
+    for (scene, name, other) in
+        [(&forwarded, "X-Forwarded-Uri", "X-Original-URI"), (&original, "X-Original-URI", "X-Forwarded-Uri")]
+    {
+        let ask = |name: &str, uri: &str| {
+            let response = scene.ask("", &[("X-API-Key", &scene.key), (name, uri)]);
+            told(&response).0
+        };
+        assert_eq!(ask(name, "/orders/42?api=billing"), 200);
+        assert_eq!(ask(name, "/billing/42"), 403);
+        assert_eq!(ask(name, "/orders/%2e%2e/billing"), 400);
+        assert_eq!(ask(other, "/orders/42"), 400);
+        let response = scene.ask("?api=orders", &[("X-API-Key", &scene.key), (name, "/billing")]);
+        assert_eq!(told(&response).0, 200, "what the proxy was told comes first");
+    }
+}
+
+#[tokio::test]
+async fn the_clients_address_is_the_last_hop_before_the_trusted_ones() {
+    let scene = Scene::new(Dialect::Forwarded);
+    let ask = |hops: &str| {
+        let response = scene.ask("?api=inner", &[("X-API-Key", &scene.key), ("X-Forwarded-For", hops)]);
+        told(&response).0
+    };
+    assert_eq!(ask("10.1.2.3"), 200);
+    assert_eq!(ask("192.0.2.1, 10.1.2.3, 127.0.0.9"), 200);
+    assert_eq!(ask("10.1.2.3, 192.0.2.1"), 403, "what a caller wrote itself does not count");
+    assert_eq!(ask("10.1.2.3, unknown"), 403);
+}
+
+#[tokio::test]
+async fn those_who_guess_are_slowed_and_good_calls_are_not() {
+    let scene = Scene::new(Dialect::Forwarded);
+    let bad = |from: &str| {
+        let response = scene.ask("?api=orders", &[("X-API-Key", "x"), ("X-Forwarded-For", from)]);
+        (response.status().as_u16(), header(response.headers(), "retry-after").to_owned())
+    };
+    for _ in 0..3 {
+        assert_eq!(bad("192.0.2.1"), (401, String::new()));
+    }
+    assert_eq!(bad("192.0.2.1"), (429, "60".into()));
+    assert_eq!(bad("192.0.2.2").0, 401);
+    let good = scene.ask("?api=orders", &[("X-API-Key", &scene.key), ("X-Forwarded-For", "192.0.2.1")]);
+    assert_eq!(told(&good), (200, "valid"));
+    let forbidden = scene.ask("?api=billing", &[("X-API-Key", &scene.key), ("X-Forwarded-For", "192.0.2.1")]);
+    assert_eq!(told(&forbidden).0, 403, "a credential that is good is no guess");
+    scene.micros.fetch_add(61_000_000, Ordering::Relaxed);
+    assert_eq!(bad("192.0.2.1").0, 401);
+}
+
+/// What a plain socket gets for one request; what the server closes on is what came before.
+async fn raw(address: std::net::SocketAddr, request: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
+    // A server that has heard enough may close before all is sent.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4_096];
+    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+        answer.extend_from_slice(&buffer[..read]);
+    }
+    String::from_utf8(answer).expect("text")
+}
+
+#[tokio::test]
+async fn it_serves_alone_within_its_limits_and_ends_when_asked() {
+    let scene = Scene::new(Dialect::Forwarded);
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let limits = Limits { header_timeout: std::time::Duration::from_millis(200), ..Limits::default() };
+    let serving = tokio::spawn(serve_forward_auth(listener, Arc::clone(&scene.door), limits, async {
+        let _ = stopped.await;
+    }));
+    let key = &scene.key;
+    let host = "Host: localhost\r\nConnection: close\r\n";
+    let good =
+        raw(address, &format!("GET /v1/forward-auth?api=orders HTTP/1.1\r\n{host}X-API-Key: {key}\r\n\r\n"))
+            .await;
+    assert!(good.starts_with("HTTP/1.1 200 OK\r\n") && good.contains("x-claviger-code: valid"), "{good}");
+    let elsewhere = raw(address, &format!("GET / HTTP/1.1\r\n{host}\r\n")).await;
+    assert!(elsewhere.starts_with("HTTP/1.1 404"), "{elsewhere}");
+    let long = "x".repeat(64 * 1024);
+    let large = raw(address, &format!("GET / HTTP/1.1\r\n{host}X-Long: {long}\r\n\r\n")).await;
+    let refused = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_str();
+    assert!(large.is_empty() || large.starts_with(&format!("HTTP/1.1 {refused}")), "{large}");
+    let slow = raw(address, "GET / HTTP/1.1\r\n").await;
+    assert!(!slow.contains("200"), "headers that never end are not waited for: {slow}");
+    stop.send(()).expect("still serving");
+    serving.await.expect("ended");
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
