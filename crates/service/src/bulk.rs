@@ -1,11 +1,16 @@
 //! Many of a kind in one request, all or none: one transaction, and pointers that name the item
 //! (surface.md, `POST /v1/{collection}/bulk`).
 
+use std::sync::Arc;
+
 use claviger_domain::refusal::{FieldError, Refusal};
 use claviger_wire::bulk::{Bulk, MAX_ITEMS};
+use futures::future::BoxFuture;
 
 use crate::error::Error;
-use crate::request::Answer;
+use crate::request::{Answer, Request, Status, Written};
+use crate::state::Service;
+use crate::write::Write;
 
 impl<T: Answer> Answer for Bulk<T> {
     fn without_secrets(&self) -> Result<serde_json::Value, serde_json::Error> {
@@ -15,6 +20,39 @@ impl<T: Answer> Answer for Bulk<T> {
 
     fn has_secret(&self) -> bool {
         self.items.iter().any(Answer::has_secret)
+    }
+}
+
+impl Service {
+    /// Makes each item in one transaction. What refuses one refuses all, and names it.
+    pub(crate) async fn write_bulk<'env, B, T, F>(
+        &'env self,
+        request: &'env Request,
+        name: &'static str,
+        bulk: &'env Bulk<B>,
+        make: F,
+    ) -> Result<Written<Bulk<T>>, Error>
+    where
+        B: Sync,
+        T: Answer,
+        F: for<'w, 'tx> Fn(&'w mut Write<'tx, 'env>, &'env B) -> BoxFuture<'w, Result<T, Error>>
+            + Send
+            + Sync
+            + 'env,
+    {
+        check(bulk)?;
+        let make = Arc::new(make);
+        self.write(request, name, Status::Created, move |write| {
+            let make = Arc::clone(&make);
+            Box::pin(async move {
+                let mut items = Vec::with_capacity(bulk.items.len());
+                for (at, item) in bulk.items.iter().enumerate() {
+                    items.push(make(write, item).await.map_err(|error| at_item(at, error))?);
+                }
+                Ok(Bulk { items })
+            })
+        })
+        .await
     }
 }
 

@@ -9,6 +9,7 @@ use claviger_domain::scope::Place;
 use claviger_domain::text::Slug;
 use claviger_store::{EnvironmentFilter, EnvironmentSort, Reader};
 use claviger_wire::Page;
+use claviger_wire::bulk::Bulk;
 use claviger_wire::environments as wire;
 
 use crate::error::Error;
@@ -36,19 +37,19 @@ impl Service {
         body: &wire::Create,
     ) -> Result<Written<wire::Environment>, Error> {
         self.write(request, "environment_create", Status::Created, |write| {
-            Box::pin(async move {
-                write.authority.require_act(Permission::EnvironmentsCreate, &Place::INSTANCE)?;
-                let mut fields = Fields::new();
-                let wanted = fields.slug("/slug", &body.slug).zip(fields.name("/name", &body.name));
-                let (slug, name) = fields.finish_with(wanted)?;
-                if write.tx.environment_by_slug(&slug).await?.is_some() {
-                    return Err(Refusal::NameTaken { pointer: "/slug".into() }.into());
-                }
-                let environment_id = write.fresh_id();
-                let event = EventBody::EnvironmentCreated { environment_id, slug, name };
-                write.append(Place::INSTANCE, event).await?;
-                Ok((&write.environment(environment_id).await?).into())
-            })
+            Box::pin(write.environment_create(body))
+        })
+        .await
+    }
+
+    /// Many at once, all or none.
+    pub async fn environment_create_bulk(
+        &self,
+        request: &Request,
+        bulk: &Bulk<wire::Create>,
+    ) -> Result<Written<Bulk<wire::Environment>>, Error> {
+        self.write_bulk(request, "environment_create_bulk", bulk, |write, body| {
+            Box::pin(write.environment_create(body))
         })
         .await
     }
@@ -120,6 +121,20 @@ impl Service {
 }
 
 impl Write<'_, '_> {
+    async fn environment_create(&mut self, body: &wire::Create) -> Result<wire::Environment, Error> {
+        self.authority.require_act(Permission::EnvironmentsCreate, &Place::INSTANCE)?;
+        let mut fields = Fields::new();
+        let wanted = fields.slug("/slug", &body.slug).zip(fields.name("/name", &body.name));
+        let (slug, name) = fields.finish_with(wanted)?;
+        if self.tx.environment_by_slug(&slug).await?.is_some() {
+            return Err(Refusal::NameTaken { pointer: "/slug".into() }.into());
+        }
+        let environment_id = self.fresh_id();
+        let event = EventBody::EnvironmentCreated { environment_id, slug, name };
+        self.append(Place::INSTANCE, event).await?;
+        Ok((&self.environment(environment_id).await?).into())
+    }
+
     pub(crate) async fn environment(&mut self, id: EnvironmentId) -> Result<Environment, Error> {
         Ok(self.tx.environment(id).await?.ok_or(Refusal::NotFound)?)
     }

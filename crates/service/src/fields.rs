@@ -115,6 +115,14 @@ impl Fields {
     }
 }
 
+/// The reason given for an act.
+pub(crate) fn reason_of(act: &claviger_wire::acts::Act) -> Result<Option<Note>, Refusal> {
+    let mut fields = Fields::new();
+    let reason = fields.note("/reason", act.reason.as_deref());
+    fields.finish()?;
+    Ok(reason)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ use claviger_domain::scope::Place;
 use claviger_domain::text::Name;
 use claviger_store::{GroupFilter, GroupSort};
 use claviger_wire::Page;
+use claviger_wire::bulk::Bulk;
 use claviger_wire::groups as wire;
 
 use crate::error::Error;
@@ -35,21 +36,17 @@ impl Service {
         request: &Request,
         body: &wire::Create,
     ) -> Result<Written<wire::Group>, Error> {
-        self.write(request, "group_create", Status::Created, |write| {
-            Box::pin(async move {
-                let organization_id = write.organization_named(body.organization_id.as_deref()).await?;
-                let place = Place::organization(organization_id);
-                write.authority.require_act(Permission::GroupsCreate, &place)?;
-                let mut fields = Fields::new();
-                let name = fields.name("/name", &body.name);
-                let name = fields.finish_with(name)?;
-                let group_id = write.fresh_id();
-                let place = Place::group(organization_id, group_id);
-                write.append(place, EventBody::GroupCreated { group_id, organization_id, name }).await?;
-                Ok((&write.group(group_id).await?).into())
-            })
-        })
-        .await
+        self.write(request, "group_create", Status::Created, |write| Box::pin(write.group_create(body))).await
+    }
+
+    /// Many at once, all or none.
+    pub async fn group_create_bulk(
+        &self,
+        request: &Request,
+        bulk: &Bulk<wire::Create>,
+    ) -> Result<Written<Bulk<wire::Group>>, Error> {
+        self.write_bulk(request, "group_create_bulk", bulk, |write, body| Box::pin(write.group_create(body)))
+            .await
     }
 
     pub async fn group_list(
@@ -116,6 +113,19 @@ impl Service {
 }
 
 impl Write<'_, '_> {
+    async fn group_create(&mut self, body: &wire::Create) -> Result<wire::Group, Error> {
+        let organization_id = self.organization_named(body.organization_id.as_deref()).await?;
+        let place = Place::organization(organization_id);
+        self.authority.require_act(Permission::GroupsCreate, &place)?;
+        let mut fields = Fields::new();
+        let name = fields.name("/name", &body.name);
+        let name = fields.finish_with(name)?;
+        let group_id = self.fresh_id();
+        let place = Place::group(organization_id, group_id);
+        self.append(place, EventBody::GroupCreated { group_id, organization_id, name }).await?;
+        Ok((&self.group(group_id).await?).into())
+    }
+
     pub(crate) async fn group(&mut self, id: GroupId) -> Result<Group, Error> {
         Ok(self.tx.group(id).await?.ok_or(Refusal::NotFound)?)
     }

@@ -31,6 +31,7 @@ mod nodes;
 mod organizations;
 mod permission_groups;
 mod policy_templates;
+mod readiness;
 pub mod request;
 mod scheduler;
 mod scopes;
@@ -38,6 +39,7 @@ mod service_keys;
 mod sign_in;
 mod state;
 mod subscriptions;
+pub mod verify;
 mod which_key;
 mod write;
 

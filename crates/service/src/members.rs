@@ -8,6 +8,7 @@ use claviger_domain::refusal::{Refusal, User};
 use claviger_domain::scope::{Held, Place, Scope};
 use claviger_store::{MemberFilter, MemberSort, Reader};
 use claviger_wire::Page;
+use claviger_wire::bulk::Bulk;
 use claviger_wire::members as wire;
 
 use crate::error::Error;
@@ -38,25 +39,18 @@ impl Service {
         request: &Request,
         body: &wire::Create,
     ) -> Result<Written<wire::Member>, Error> {
-        self.write(request, "member_create", Status::Created, |write| {
-            Box::pin(async move {
-                let organization_id = write.organization_named(body.organization_id.as_deref()).await?;
-                let place = Place::organization(organization_id);
-                write.authority.require_act(Permission::MembersCreate, &place)?;
-                let mut fields = Fields::new();
-                let name = fields.name("/name", &body.name);
-                let email = fields.take("/email", Email::new(&body.email));
-                let (name, email) = fields.finish_with(name.zip(email))?;
-                if write.tx.member_by_email(organization_id, &email).await?.is_some() {
-                    return Err(Refusal::NameTaken { pointer: "/email".into() }.into());
-                }
-                let group_ids =
-                    write.groups_of(organization_id, body.group_ids.as_deref().unwrap_or_default()).await?;
-                let member_id = write.fresh_id();
-                let event = EventBody::MemberCreated { member_id, organization_id, name, email, group_ids };
-                write.append(place, event).await?;
-                member_on_wire(write.tx, member_id).await
-            })
+        self.write(request, "member_create", Status::Created, |write| Box::pin(write.member_create(body)))
+            .await
+    }
+
+    /// Many at once, all or none.
+    pub async fn member_create_bulk(
+        &self,
+        request: &Request,
+        bulk: &Bulk<wire::Create>,
+    ) -> Result<Written<Bulk<wire::Member>>, Error> {
+        self.write_bulk(request, "member_create_bulk", bulk, |write, body| {
+            Box::pin(write.member_create(body))
         })
         .await
     }
@@ -198,6 +192,25 @@ impl Service {
 }
 
 impl Write<'_, '_> {
+    async fn member_create(&mut self, body: &wire::Create) -> Result<wire::Member, Error> {
+        let organization_id = self.organization_named(body.organization_id.as_deref()).await?;
+        let place = Place::organization(organization_id);
+        self.authority.require_act(Permission::MembersCreate, &place)?;
+        let mut fields = Fields::new();
+        let name = fields.name("/name", &body.name);
+        let email = fields.take("/email", Email::new(&body.email));
+        let (name, email) = fields.finish_with(name.zip(email))?;
+        if self.tx.member_by_email(organization_id, &email).await?.is_some() {
+            return Err(Refusal::NameTaken { pointer: "/email".into() }.into());
+        }
+        let group_ids =
+            self.groups_of(organization_id, body.group_ids.as_deref().unwrap_or_default()).await?;
+        let member_id = self.fresh_id();
+        let event = EventBody::MemberCreated { member_id, organization_id, name, email, group_ids };
+        self.append(place, event).await?;
+        member_on_wire(self.tx, member_id).await
+    }
+
     async fn visible_member(&mut self, id: MemberId) -> Result<Member, Error> {
         let member = self.tx.member(id).await?.ok_or(Refusal::NotFound)?;
         if self.authority.allows_within(Permission::MembersRead, member.organization_id) {

@@ -11,6 +11,7 @@ use claviger_domain::scope::Place;
 use claviger_domain::text::Name;
 use claviger_store::{OrganizationFilter, OrganizationSort};
 use claviger_wire::Page;
+use claviger_wire::bulk::Bulk;
 use claviger_wire::organizations as wire;
 
 use crate::error::Error;
@@ -44,17 +45,19 @@ impl Service {
         body: &wire::Create,
     ) -> Result<Written<wire::Organization>, Error> {
         self.write(request, "organization_create", Status::Created, |write| {
-            Box::pin(async move {
-                write.authority.require_act(Permission::OrganizationsCreate, &Place::INSTANCE)?;
-                let mut fields = Fields::new();
-                let name = fields.name("/name", &body.name);
-                let name = fields.finish_with(name)?;
-                let id: OrganizationId = write.fresh_id();
-                let kind = body.kind.unwrap_or(wire::Kind::Internal).into();
-                let bodies = beginnings(id, name, kind, &mut Fresh(write))?;
-                write.append_all(Place::organization(id), None, bodies).await?;
-                Ok((&write.organization(id).await?).into())
-            })
+            Box::pin(write.organization_create(body))
+        })
+        .await
+    }
+
+    /// Many at once, all or none.
+    pub async fn organization_create_bulk(
+        &self,
+        request: &Request,
+        bulk: &Bulk<wire::Create>,
+    ) -> Result<Written<Bulk<wire::Organization>>, Error> {
+        self.write_bulk(request, "organization_create_bulk", bulk, |write, body| {
+            Box::pin(write.organization_create(body))
         })
         .await
     }
@@ -134,6 +137,18 @@ impl Service {
 }
 
 impl Write<'_, '_> {
+    async fn organization_create(&mut self, body: &wire::Create) -> Result<wire::Organization, Error> {
+        self.authority.require_act(Permission::OrganizationsCreate, &Place::INSTANCE)?;
+        let mut fields = Fields::new();
+        let name = fields.name("/name", &body.name);
+        let name = fields.finish_with(name)?;
+        let id: OrganizationId = self.fresh_id();
+        let kind = body.kind.unwrap_or(wire::Kind::Internal).into();
+        let bodies = beginnings(id, name, kind, &mut Fresh(self))?;
+        self.append_all(Place::organization(id), None, bodies).await?;
+        Ok((&self.organization(id).await?).into())
+    }
+
     pub(crate) async fn organization(&mut self, id: OrganizationId) -> Result<Organization, Error> {
         Ok(self.tx.organization(id).await?.ok_or(Refusal::NotFound)?)
     }

@@ -9,6 +9,7 @@ use claviger_domain::refusal::Refusal;
 use claviger_domain::scope::{Held, Place};
 use claviger_store::{PermissionGroupFilter, PermissionGroupSort};
 use claviger_wire::Page;
+use claviger_wire::bulk::Bulk;
 use claviger_wire::permission_groups as wire;
 
 use crate::error::Error;
@@ -41,25 +42,19 @@ impl Service {
         body: &wire::Create,
     ) -> Result<Written<wire::PermissionGroup>, Error> {
         self.write(request, "permission_group_create", Status::Created, |write| {
-            Box::pin(async move {
-                let organization_id = write.organization_named(body.organization_id.as_deref()).await?;
-                let place = Place::organization(organization_id);
-                write.authority.require_act(Permission::PermissionGroupsCreate, &place)?;
-                let mut fields = Fields::new();
-                let name = fields.name("/name", &body.name);
-                let permissions = permissions(&mut fields, &body.permissions);
-                let (name, permissions) = fields.finish_with(name.zip(permissions))?;
-                let permission_group_id = write.fresh_id();
-                let event = EventBody::PermissionGroupCreated {
-                    permission_group_id,
-                    organization_id,
-                    name,
-                    default_role: None,
-                    permissions,
-                };
-                write.append(place, event).await?;
-                Ok((&write.permission_group(permission_group_id).await?).into())
-            })
+            Box::pin(write.permission_group_create(body))
+        })
+        .await
+    }
+
+    /// Many at once, all or none.
+    pub async fn permission_group_create_bulk(
+        &self,
+        request: &Request,
+        bulk: &Bulk<wire::Create>,
+    ) -> Result<Written<Bulk<wire::PermissionGroup>>, Error> {
+        self.write_bulk(request, "permission_group_create_bulk", bulk, |write, body| {
+            Box::pin(write.permission_group_create(body))
         })
         .await
     }
@@ -149,6 +144,26 @@ impl Service {
 }
 
 impl Write<'_, '_> {
+    async fn permission_group_create(&mut self, body: &wire::Create) -> Result<wire::PermissionGroup, Error> {
+        let organization_id = self.organization_named(body.organization_id.as_deref()).await?;
+        let place = Place::organization(organization_id);
+        self.authority.require_act(Permission::PermissionGroupsCreate, &place)?;
+        let mut fields = Fields::new();
+        let name = fields.name("/name", &body.name);
+        let permissions = permissions(&mut fields, &body.permissions);
+        let (name, permissions) = fields.finish_with(name.zip(permissions))?;
+        let permission_group_id = self.fresh_id();
+        let event = EventBody::PermissionGroupCreated {
+            permission_group_id,
+            organization_id,
+            name,
+            default_role: None,
+            permissions,
+        };
+        self.append(place, event).await?;
+        Ok((&self.permission_group(permission_group_id).await?).into())
+    }
+
     pub(crate) async fn permission_group(&mut self, id: PermissionGroupId) -> Result<PermissionGroup, Error> {
         Ok(self.tx.permission_group(id).await?.ok_or(Refusal::NotFound)?)
     }

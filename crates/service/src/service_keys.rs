@@ -11,12 +11,13 @@ use claviger_domain::refusal::Refusal;
 use claviger_domain::service_keys::{ServiceKey, ServiceKeyStatus};
 use claviger_store::{Reader, ServiceKeyFilter, ServiceKeySort, Visible};
 use claviger_wire::Page;
+use claviger_wire::acts::Act;
 use claviger_wire::scope::Named;
 use claviger_wire::service_keys as wire;
 
 use crate::error::Error;
 use crate::etag;
-use crate::fields::Fields;
+use crate::fields::{Fields, reason_of};
 use crate::lists::{ListParameters, Parameters};
 use crate::request::{Answer, Gone, Read, Request, Status, Written};
 use crate::state::Service;
@@ -107,16 +108,18 @@ impl Service {
         &self,
         request: &Request,
         id: ServiceKeyId,
+        act: &Act,
     ) -> Result<Written<wire::ServiceKey>, Error> {
         self.write(request, "service_key_activate", Status::Done, |write| {
             Box::pin(async move {
+                let reason = reason_of(act)?;
                 let present = write.service_key_to(id, Permission::ServiceKeysActivate).await?;
                 if present.status == ServiceKeyStatus::Active {
                     return Err(transition(&present, "activate"));
                 }
                 write.require_all_it_can_do(&present, Permission::ServiceKeysActivate).await?;
                 let event = EventBody::ServiceKeyActivated { service_key_id: id };
-                write.append(present.place(), event).await?;
+                write.append_all(present.place(), reason.as_ref(), [event]).await?;
                 write.service_key_on_wire(id).await
             })
         })
@@ -127,19 +130,29 @@ impl Service {
         &self,
         request: &Request,
         id: ServiceKeyId,
+        act: &Act,
     ) -> Result<Written<wire::ServiceKey>, Error> {
         self.write(request, "service_key_deactivate", Status::Done, |write| {
             Box::pin(async move {
+                let reason = reason_of(act)?;
                 let present = write.service_key_to(id, Permission::ServiceKeysDeactivate).await?;
                 if present.status == ServiceKeyStatus::Inactive {
                     return Err(transition(&present, "deactivate"));
                 }
                 let event = EventBody::ServiceKeyDeactivated { service_key_id: id };
-                write.append(present.place(), event).await?;
+                write.append_all(present.place(), reason.as_ref(), [event]).await?;
                 write.service_key_on_wire(id).await
             })
         })
         .await
+    }
+
+    /// The service key that makes the request. It needs no permission to look at itself.
+    pub async fn service_key_current(&self, request: &Request) -> Result<Read<wire::ServiceKey>, Error> {
+        let (mut reader, authority) = self.reading(request).await?;
+        let id = authority.service_key_id.ok_or(Refusal::NotFound)?;
+        let key = reader.service_key(id).await?.ok_or(Refusal::NotFound)?;
+        Read::of(on_wire(&mut reader, &key, self.now()).await?)
     }
 
     /// Changes the permission groups, effective on the next call.

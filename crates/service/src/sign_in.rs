@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use claviger_domain::credential::{CredentialKind, WellFormed};
 use claviger_domain::event::{ActorKind, ActorRef};
+use claviger_domain::refusal::Refusal;
 use claviger_domain::service_keys::{ServiceKey, ServiceKeyStatus};
 use claviger_domain::time::Timestamp;
 use claviger_store::Reader;
@@ -18,6 +19,22 @@ impl Service {
     /// Who presents this service key. A key that is wrong in any way is told apart only as far as its
     /// holder has proved to hold it.
     pub async fn sign_in(&self, presented: &str, source: Option<IpAddr>) -> Result<Caller, Error> {
+        self.who_presents(presented, source).await.map_err(|error| self.slowed(error, source))
+    }
+
+    /// The same error, unless this source has failed too often within a minute.
+    pub(crate) fn slowed(&self, error: Error, source: Option<IpAddr>) -> Error {
+        let failed =
+            matches!(error, Error::SignIn(SignIn::Unauthenticated | SignIn::Inactive | SignIn::Expired));
+        let failures = &self.state.sign_in_failures;
+        if failed && source.is_some_and(|source| failures.failed(source, self.now())) {
+            let retry_after_seconds = failures.retry_after_seconds().into();
+            return Refusal::TooManyRequests { retry_after_seconds }.into();
+        }
+        error
+    }
+
+    async fn who_presents(&self, presented: &str, source: Option<IpAddr>) -> Result<Caller, Error> {
         let unauthenticated = || Error::SignIn(SignIn::Unauthenticated);
         let credential = WellFormed::parse(presented)
             .filter(|credential| credential.kind() == CredentialKind::Service)

@@ -10,6 +10,7 @@ use claviger_domain::id::{Id, Kind, NodeId};
 use claviger_domain::time::Timestamp;
 use claviger_keeper::{Keeper, Keys};
 use claviger_store::Store;
+use claviger_verify::Failures;
 
 use crate::allowance::Allowance;
 use crate::ambient::{Clock, Entropy, fresh_id};
@@ -34,6 +35,8 @@ pub(crate) struct State {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) follower: Follower,
     pub(crate) identifying: Allowance,
+    /// Failed sign-ins by source, counted apart from the doors'.
+    pub(crate) sign_in_failures: Failures,
     pub(crate) options: Options,
     /// The id of the database: a part of every sealed value's place.
     pub(crate) instance_id: String,
@@ -49,6 +52,8 @@ pub struct Options {
     pub own_listeners: Vec<std::net::SocketAddr>,
     /// For how long deciding goes on without contact to the log, in seconds.
     pub max_staleness_seconds: i64,
+    /// From how many failed sign-ins a minute on a source is slowed.
+    pub failures_per_minute: u32,
 }
 
 impl fmt::Debug for Service {
@@ -76,6 +81,7 @@ impl Service {
             cursors: CursorKey::new(keys.cursor.clone()),
             follower: Follower::new(&keys, options.max_staleness_seconds),
             identifying: Allowance::default(),
+            sign_in_failures: Failures::new(options.failures_per_minute),
             instance_id: instance.instance_id,
             store,
             keeper,

@@ -8,12 +8,14 @@ use claviger_domain::refusal::Refusal;
 use claviger_domain::scope::Scope;
 use claviger_domain::service_keys::ServiceKey;
 use claviger_domain::time::Timestamp;
+use claviger_wire::acts::Act;
+use claviger_wire::bulk::Bulk;
 use claviger_wire::service_keys as wire;
 use ipnet::IpNet;
 
 use super::rights;
 use crate::error::Error;
-use crate::fields::Fields;
+use crate::fields::{Fields, reason_of};
 use crate::request::{Request, Status, Written};
 use crate::scopes;
 use crate::state::Service;
@@ -26,36 +28,19 @@ impl Service {
         body: &wire::Create,
     ) -> Result<Written<wire::ServiceKey>, Error> {
         self.write(request, "service_key_create", Status::Created, |write| {
-            Box::pin(async move {
-                let mut fields = Fields::new();
-                let name = fields.name("/name", &body.name);
-                let expires_at = fields.instant("/expires_at", body.expires_at.as_deref());
-                if expires_at.is_some_and(|at| at <= write.now) {
-                    fields.wrong("/expires_at", "must be in the future");
-                }
-                let listed = fields.address_list("/ip_allow_list", body.ip_allow_list.as_deref());
-                let name = fields.finish_with(name)?;
-                let own_scope = write.own_scope().await?;
-                let scope = scopes::named(write, "/scope", body.scope.as_ref(), own_scope).await?;
-                write.authority.require_act(Permission::ServiceKeysCreate, &scopes::place_of(&scope))?;
-                let organization_id = scope.organization_id.unwrap_or(write.authority.organization_id);
-                let groups =
-                    write.permission_groups_named(&body.permission_group_ids, organization_id).await?;
-                write.authority.require_gain(&rights::held(&groups, &scope))?;
-                let terms = ServiceKeyTerms {
-                    organization_id,
-                    member_id: write.member_acted_for(body.member_id.as_deref()).await?,
-                    created_by: write.authority.actor.clone(),
-                    name,
-                    masked: claviger_domain::credential::Masked::from_stored(String::new()),
-                    permission_group_ids: groups.iter().map(|group| group.id).collect(),
-                    scope,
-                    expires_at: write.span_of_time(expires_at)?,
-                    ip_allow_list: write.span_of_addresses(listed)?,
-                    replaces: None,
-                };
-                write.issue_service_key(terms).await
-            })
+            Box::pin(write.service_key_create(body))
+        })
+        .await
+    }
+
+    /// Many at once, all or none.
+    pub async fn service_key_create_bulk(
+        &self,
+        request: &Request,
+        bulk: &Bulk<wire::Create>,
+    ) -> Result<Written<Bulk<wire::ServiceKey>>, Error> {
+        self.write_bulk(request, "service_key_create_bulk", bulk, |write, body| {
+            Box::pin(write.service_key_create(body))
         })
         .await
     }
@@ -66,9 +51,11 @@ impl Service {
         &self,
         request: &Request,
         id: ServiceKeyId,
+        act: &Act,
     ) -> Result<Written<wire::ServiceKey>, Error> {
-        self.write(request, "service_key_replace", Status::Created, |write| {
+        self.write(request, "service_key_replace", Status::Done, |write| {
             Box::pin(async move {
+                let reason = reason_of(act)?;
                 let lost = write.service_key_to(id, Permission::ServiceKeysReplace).await?;
                 if lost.expires_at.is_some_and(|at| at <= write.now) {
                     let allowed = vec!["delete"];
@@ -80,7 +67,7 @@ impl Service {
                 let terms = terms_of(&lost, write);
                 let made = write.issue_service_key(terms).await?;
                 let event = EventBody::ServiceKeyDeleted { service_key_id: id };
-                write.append(lost.place(), event).await?;
+                write.append_all(lost.place(), reason.as_ref(), [event]).await?;
                 Ok(made)
             })
         })
@@ -89,6 +76,36 @@ impl Service {
 }
 
 impl Write<'_, '_> {
+    async fn service_key_create(&mut self, body: &wire::Create) -> Result<wire::ServiceKey, Error> {
+        let mut fields = Fields::new();
+        let name = fields.name("/name", &body.name);
+        let expires_at = fields.instant("/expires_at", body.expires_at.as_deref());
+        if expires_at.is_some_and(|at| at <= self.now) {
+            fields.wrong("/expires_at", "must be in the future");
+        }
+        let listed = fields.address_list("/ip_allow_list", body.ip_allow_list.as_deref());
+        let name = fields.finish_with(name)?;
+        let own_scope = self.own_scope().await?;
+        let scope = scopes::named(self, "/scope", body.scope.as_ref(), own_scope).await?;
+        self.authority.require_act(Permission::ServiceKeysCreate, &scopes::place_of(&scope))?;
+        let organization_id = scope.organization_id.unwrap_or(self.authority.organization_id);
+        let groups = self.permission_groups_named(&body.permission_group_ids, organization_id).await?;
+        self.authority.require_gain(&rights::held(&groups, &scope))?;
+        let terms = ServiceKeyTerms {
+            organization_id,
+            member_id: self.member_acted_for(body.member_id.as_deref()).await?,
+            created_by: self.authority.actor.clone(),
+            name,
+            masked: claviger_domain::credential::Masked::from_stored(String::new()),
+            permission_group_ids: groups.iter().map(|group| group.id).collect(),
+            scope,
+            expires_at: self.span_of_time(expires_at)?,
+            ip_allow_list: self.span_of_addresses(listed)?,
+            replaces: None,
+        };
+        self.issue_service_key(terms).await
+    }
+
     /// The scope of the actor's own service key.
     async fn own_scope(&mut self) -> Result<Scope, Error> {
         match self.authority.service_key_id {

@@ -1,0 +1,203 @@
+//! "May this call pass?", as programs with a service key ask it (product.md F; surface.md, "Deciding").
+//! From memory alone: the asker is signed in by the control index, the question is decided by the index of
+//! Keys, and nothing waits for a database.
+
+use std::net::IpAddr;
+
+use claviger_domain::decision::Code;
+use claviger_domain::id::OrganizationId;
+use claviger_domain::permission::Permission;
+use claviger_domain::refusal::Refusal;
+use claviger_domain::scope::Scope;
+use claviger_verify::{Credential, Decision, NotAccepted, Request};
+use claviger_wire::verify as wire;
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+
+use crate::error::{Error, SignIn, Unavailable};
+use crate::fields::Fields;
+use crate::state::Service;
+
+/// How many questions a batch may hold.
+const MAX_BATCH: usize = 1_000;
+const MAX_COST: i64 = 1_000_000_000;
+
+/// A caller who may ask for decisions, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker {
+    organization_id: OrganizationId,
+    scope: Scope,
+}
+
+/// A decision on its way out: written from what the index holds, without a copy.
+#[derive(Debug)]
+pub struct Verdict {
+    decision: Decision,
+    /// What was asked of the API's own permissions.
+    asked: Option<Vec<String>>,
+}
+
+/// One verdict for each question of a batch.
+#[derive(Debug)]
+pub struct Verdicts(Vec<Verdict>);
+
+impl Service {
+    /// Who presents this service key, if it may ask for decisions.
+    pub fn verify_sign_in(&self, presented: &str, source: Option<IpAddr>) -> Result<Asker, Error> {
+        let now = self.now();
+        let caller = self.state.follower.control.authenticate(presented, source, now).map_err(|refused| {
+            let error = match refused {
+                NotAccepted::Unauthenticated => Error::SignIn(SignIn::Unauthenticated),
+                NotAccepted::Inactive => Error::SignIn(SignIn::Inactive),
+                NotAccepted::Expired => Error::SignIn(SignIn::Expired),
+                NotAccepted::IpDenied => Error::SignIn(SignIn::IpDenied),
+                NotAccepted::Stale => Error::Unavailable(Unavailable::Behind),
+            };
+            self.slowed(error, source)
+        })?;
+        self.state.follower.service_keys_used.mark(caller.id, now);
+        if !caller.holds(Permission::VerifyCall) {
+            return Err(Error::forbidden(Permission::VerifyCall));
+        }
+        Ok(Asker { organization_id: caller.organization_id, scope: caller.scope })
+    }
+
+    /// Decides on one call.
+    pub fn verify(&self, asker: &Asker, question: wire::Question) -> Result<Verdict, Error> {
+        let mut fields = Fields::new();
+        let facts = Facts::read(&mut fields, &question);
+        fields.finish()?;
+        Ok(self.decide(asker, question, facts))
+    }
+
+    /// Decides on many calls, in their order; what is wrong with one refuses all.
+    pub fn verify_batch(&self, asker: &Asker, batch: wire::Batch) -> Result<Verdicts, Error> {
+        if !(1..=MAX_BATCH).contains(&batch.items.len()) {
+            return Err(Refusal::invalid("/items", format!("must be 1 to {MAX_BATCH}")).into());
+        }
+        let mut all = Vec::with_capacity(batch.items.len());
+        for (at, question) in batch.items.iter().enumerate() {
+            let mut fields = Fields::within(format!("/items/{at}"));
+            all.push(Facts::read(&mut fields, question));
+            fields.finish()?;
+        }
+        let decided = batch.items.into_iter().zip(all);
+        Ok(Verdicts(decided.map(|(question, facts)| self.decide(asker, question, facts)).collect()))
+    }
+
+    fn decide(&self, asker: &Asker, question: wire::Question, facts: Facts) -> Verdict {
+        let now = self.now();
+        let asked: Vec<&str> = question.permissions.iter().flatten().map(String::as_str).collect();
+        let presented = &question.credential;
+        let request = Request {
+            credential: Credential::from_parts(presented.key.as_deref(), presented.secret.as_deref()),
+            api: question.api.as_deref(),
+            environment: question.environment.as_deref(),
+            permissions: &asked,
+            ip: facts.ip,
+            cost: facts.cost,
+            scope: asker.scope_for(question.api.is_some()),
+        };
+        let follower = &self.state.follower;
+        let decision = follower.index.decide(&request, now);
+        follower.meters.observe(&decision, facts.ip, now);
+        Verdict { decision, asked: question.permissions }
+    }
+}
+
+impl Asker {
+    /// Without an API, Keys of the asker's own Organization alone are judged.
+    fn scope_for(&self, with_api: bool) -> Scope {
+        let own = self.scope.organization_id.or((!with_api).then_some(self.organization_id));
+        Scope { organization_id: own, ..self.scope }
+    }
+}
+
+/// What of a question has to be read first.
+struct Facts {
+    ip: Option<IpAddr>,
+    cost: u32,
+}
+
+impl Facts {
+    fn read(fields: &mut Fields, question: &wire::Question) -> Self {
+        let ip = question.ip.as_deref().and_then(|text| {
+            let parsed = text.parse::<IpAddr>().map_err(|_| "must be an address such as 203.0.113.9");
+            fields.take("/ip", parsed)
+        });
+        let cost = question.cost.unwrap_or(1);
+        if !(1..=MAX_COST).contains(&cost) {
+            fields.wrong("/cost", format!("must be 1 to {MAX_COST}"));
+        }
+        Self { ip: ip.map(|ip| ip.to_canonical()), cost: u32::try_from(cost).unwrap_or(1) }
+    }
+}
+
+impl Verdict {
+    pub const fn code(&self) -> Code {
+        self.decision.code()
+    }
+}
+
+/// The shape of [`wire::Decision`].
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let decision = &self.decision;
+        let mut object = serializer.serialize_struct("Decision", 10)?;
+        object.serialize_field("allowed", &decision.allowed())?;
+        object.serialize_field("code", &decision.code())?;
+        if let Some(id) = decision.key_id() {
+            object.serialize_field("key_id", &id)?;
+        }
+        if let Some(id) = decision.key_set_id() {
+            object.serialize_field("key_set_id", &id)?;
+        }
+        if let Some(application) = decision.application() {
+            let named = NamedRef { id: application.id, name: application.name.as_str() };
+            object.serialize_field("application", &named)?;
+            object.serialize_field("organization_id", &application.organization_id)?;
+        }
+        if let Some(environment) = decision.environment() {
+            object.serialize_field("environment", environment.slug.as_str())?;
+        }
+        if decision.key_id().is_some() {
+            object.serialize_field("permissions", &Held { decision, asked: self.asked.as_deref() })?;
+        }
+        if let Some(at) = decision.expires_at() {
+            object.serialize_field("expires_at", &at.to_string())?;
+        }
+        object.serialize_field("as_of", &decision.as_of())?;
+        object.end()
+    }
+}
+
+impl Serialize for Verdicts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Decisions", 1)?;
+        object.serialize_field("items", &self.0)?;
+        object.end()
+    }
+}
+
+#[derive(serde::Serialize)]
+struct NamedRef<'a> {
+    id: claviger_domain::id::ApplicationId,
+    name: &'a str,
+}
+
+/// What is held of what was asked; all that is held, if nothing was asked.
+struct Held<'a> {
+    decision: &'a Decision,
+    asked: Option<&'a [String]>,
+}
+
+impl Serialize for Held<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.asked {
+            None => serializer.collect_seq(self.decision.permissions()),
+            Some(asked) => {
+                let held = |wanted: &&String| self.decision.permissions().any(|held| held == wanted.as_str());
+                serializer.collect_seq(asked.iter().filter(held))
+            }
+        }
+    }
+}
