@@ -1,1 +1,31 @@
-//! placeholder
+//! The REST face of Claviger and its OpenAPI document. It turns HTTP into one call of a use case, and
+//! what that answers into HTTP; it decides nothing.
+
+mod answer;
+mod app;
+mod asked;
+mod body;
+mod docs;
+mod environments;
+mod events;
+mod frame;
+mod groups;
+mod health;
+mod json;
+mod members;
+mod nodes;
+mod openapi;
+mod organizations;
+mod permission_groups;
+mod query;
+mod refused;
+mod router;
+mod serve;
+mod service_keys;
+mod source;
+mod verify;
+
+pub use app::Options;
+pub use openapi::permissions;
+pub use router::{document, router};
+pub use serve::serve;

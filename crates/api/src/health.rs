@@ -1,0 +1,48 @@
+//! `/healthz` and `/readyz`: does the process answer, and can it serve?
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use claviger_service::Unavailable;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::answer::Shown;
+use crate::app::App;
+use crate::refused::Refused;
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz))
+}
+
+/// The process answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `ok`.
+    status: &'static str,
+}
+
+/// Whether the process answers.
+#[utoipa::path(get, path = "/healthz", tag = "Health", responses((status = 200, body = Health)))]
+async fn healthz() -> Shown<Health> {
+    Shown(Health { status: "ok" })
+}
+
+/// Whether the node can serve; if not, `not_ready` names every reason.
+///
+/// The reasons are `not_initialised`, `keeper_unavailable`, `database_unavailable` and `behind`; the first
+/// is also the `code`.
+#[utoipa::path(get, path = "/readyz", tag = "Health", responses((status = 200, body = Health)))]
+async fn readyz(State(app): State<App>) -> Response {
+    let reasons = app.service.not_ready().await;
+    match reasons.first() {
+        None => Shown(Health { status: "ready" }).into_response(),
+        Some(first) => not_ready(*first, &reasons).into_response(),
+    }
+}
+
+fn not_ready(first: Unavailable, reasons: &[Unavailable]) -> Refused {
+    let names = reasons.iter().map(|reason| Refused::from(*reason).code().to_owned()).collect();
+    Refused::from(first).with(|problem| problem.not_ready = Some(names))
+}

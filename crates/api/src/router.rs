@@ -1,0 +1,60 @@
+//! All routes together, under one frame.
+
+use axum::Router;
+use claviger_service::Service;
+use claviger_service::ambient::Entropy;
+use http::StatusCode;
+use serde_json::Value;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::{App, Options};
+use crate::frame::Frame;
+use crate::openapi::{self, Base};
+use crate::refused::Refused;
+use crate::{
+    docs, environments, events, groups, health, members, nodes, organizations, permission_groups,
+    service_keys, verify,
+};
+
+/// The REST face of `service`, to be served or merged with other faces of the same address.
+pub fn router(service: Service, entropy: &dyn Entropy, options: Options) -> Router {
+    let prefix = options.prefix().to_owned();
+    let (routes, base) = routes().split_for_parts();
+    let document = openapi::complete(serde_json::to_value(&base).unwrap_or_default(), &prefix);
+    let app = App::new(service, options, &document);
+    routes
+        .merge(docs::routes())
+        .fallback(|| async { Refused::not_found() })
+        .method_not_allowed_fallback(|| async { method_not_allowed() })
+        .layer(Frame::new(entropy, prefix))
+        .with_state(app)
+}
+
+/// The OpenAPI document, for those who publish or check it.
+pub fn document() -> Value {
+    let (_, base) = routes().split_for_parts();
+    openapi::complete(serde_json::to_value(&base).unwrap_or_default(), "")
+}
+
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Base::openapi())
+        .merge(health::routes())
+        .merge(organizations::routes())
+        .merge(groups::routes())
+        .merge(members::routes())
+        .merge(environments::routes())
+        .merge(permission_groups::routes())
+        .merge(service_keys::routes())
+        .merge(verify::routes())
+        .merge(events::routes())
+        .merge(nodes::routes())
+}
+
+fn method_not_allowed() -> Refused {
+    Refused::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "This path does not take that method; `Allow` lists those it takes.",
+    )
+}

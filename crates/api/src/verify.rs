@@ -1,0 +1,92 @@
+//! `/v1/verify` and `/v1/which-key`: questions about a credential. Deciding is the hot path: its caller is
+//! signed in from memory, and nothing here waits for a database.
+
+use axum::extract::{FromRequestParts, State};
+use claviger_service::verify::{Asker, Verdict, Verdicts};
+use claviger_wire::verify as wire;
+use claviger_wire::which_key;
+use http::request::Parts;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::answer::{Answered, Shown};
+use crate::app::App;
+use crate::asked::{Asked, presented};
+use crate::body::{Batch, Json};
+use crate::query::Query;
+use crate::refused::Refused;
+use crate::source;
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(verify)).routes(routes!(verify_batch)).routes(routes!(identify))
+}
+
+/// A caller who may ask for decisions.
+pub(crate) struct Deciding(Asker);
+
+impl FromRequestParts<App> for Deciding {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
+        let source = source::of(parts, &app.options.trusted);
+        let asker = app.service.verify_sign_in(presented(&parts.headers)?, source)?;
+        Query::parse(parts.uri.query(), &[])?;
+        Ok(Self(asker))
+    }
+}
+
+/// Decides whether a call with this credential may pass.
+///
+/// The answer is 200 for a refusal too: `allowed` and `code` say what was decided.
+#[utoipa::path(
+    post,
+    path = "/v1/verify",
+    tag = "Deciding",
+    request_body = wire::Question,
+    responses((status = 200, body = wire::Decision)),
+    extensions(("x-permission" = json!("verify:call")))
+)]
+pub(crate) async fn verify(
+    State(app): State<App>,
+    Deciding(asker): Deciding,
+    body: Json<wire::Question>,
+) -> Answered<Shown<Verdict>> {
+    Ok(Shown(app.service.verify(&asker, body.into_value())?))
+}
+
+/// Decides on up to 1,000 calls, in their order.
+#[utoipa::path(
+    post,
+    path = "/v1/verify/batch",
+    tag = "Deciding",
+    request_body = wire::Batch,
+    responses((status = 200, body = wire::Decisions)),
+    extensions(("x-permission" = json!("verify:call")))
+)]
+pub(crate) async fn verify_batch(
+    State(app): State<App>,
+    Deciding(asker): Deciding,
+    body: Batch<wire::Batch>,
+) -> Answered<Shown<Verdicts>> {
+    Ok(Shown(app.service.verify_batch(&asker, body.into_value())?))
+}
+
+/// Tells which key a pasted value is, if the caller may see it. 30 a minute.
+///
+/// The value is digested and forgotten; it is never logged.
+#[utoipa::path(
+    post,
+    path = "/v1/which-key",
+    tag = "Deciding",
+    request_body = which_key::Question,
+    responses((status = 200, body = which_key::Identified)),
+    extensions(("x-permission" = json!("keys:identify")))
+)]
+pub(crate) async fn identify(
+    State(app): State<App>,
+    asked: Asked,
+    body: Json<which_key::Question>,
+) -> Answered<Shown<which_key::Identified>> {
+    let (request, question) = asked.with(body);
+    Ok(Shown(app.service.which_key(&request, &question).await?))
+}

@@ -1,0 +1,7 @@
+//! The REST face on the real service: a real database, a real keeper (this program, started again), and a
+//! clock that stands still until it is moved.
+
+mod frame;
+mod world;
+
+claviger_testkit::be_the_keeper!();
