@@ -251,6 +251,7 @@ async fn start(place: &Place, clock: &Arc<FrozenClock>, number: u8) -> Service {
         node_name: format!("node-{number}"),
         own_listeners: vec!["127.0.0.1:7700".parse().expect("an address")],
         max_staleness_seconds: 86_400,
+        failures_per_minute: 120,
     };
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let entropy = Arc::new(SeededEntropy::new(number.into()));
