@@ -6,6 +6,7 @@ mod configuration;
 mod documentation;
 mod environment;
 mod rest;
+mod server;
 mod telemetry;
 mod terminal;
 

@@ -347,11 +347,13 @@ impl Reader {
         &mut self,
         query: &ListQuery<T::Filter, T::Sort>,
     ) -> Result<Page<T>, StoreError> {
-        let rows = self.assembled(page_query::<T>(query)).await?;
+        let (sql, values) = page_query::<T>(query).finish();
+        let rows = self.connection.rows(sql, values).await?;
         let mut page = read_page::<T>(query, rows)?;
         if query.count {
-            let rows = self.assembled(count_query::<T>(query)).await?;
-            let counted = match rows.first() {
+            let (sql, values) = count_query::<T>(query).finish();
+            let row = self.connection.optional(sql, values).await?;
+            let counted = match &row {
                 Some(row) => Columns::of(row, T::TABLE).integer()?,
                 None => 0,
             };

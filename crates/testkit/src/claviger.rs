@@ -177,6 +177,12 @@ impl Claviger {
 }
 
 impl Output {
+    /// Runs any command to its end, with `input` as all that it can read.
+    #[track_caller]
+    pub fn of(command: &mut Command, input: &str) -> Self {
+        run(command, input)
+    }
+
     /// Panics with what was printed unless the command succeeded.
     #[track_caller]
     pub fn demand_success(&self, what: &str) {

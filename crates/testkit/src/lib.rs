@@ -16,7 +16,7 @@ mod programs;
 mod proxies;
 mod upstream;
 
-pub use ambient::POSTGRES_VARIABLE;
+pub use ambient::{KILLS_VARIABLE, POSTGRES_VARIABLE, kills};
 pub use claviger::{Claviger, Initialised, Output, Server};
 pub use keeper::{enter_keeper, keeper_arguments};
 pub use ports::{Port, free_port};

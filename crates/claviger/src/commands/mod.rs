@@ -5,6 +5,8 @@ mod completions;
 mod config_check;
 mod data;
 mod doctor;
+mod init;
+mod quickstart;
 mod verify_log;
 
 use std::future::Future;
@@ -14,9 +16,11 @@ use anyhow::Context as _;
 use tokio::runtime::Builder;
 
 use crate::arguments::{Invocation, Misuse};
-use crate::configuration::Explained;
+use crate::configuration::{Configuration, Explained};
 use crate::documentation;
 use crate::rest;
+use crate::server;
+use crate::telemetry;
 use crate::terminal;
 
 /// How a command ended that did not fail.
@@ -38,11 +42,19 @@ pub(crate) fn main() -> ExitCode {
             let _ = error.print();
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(MISUSED))
         }
-        Err(error) => {
-            terminal::print_error(&error.to_string());
-            ExitCode::from(MISUSED)
-        }
+        Err(error) => misused(&error.to_string()),
     }
+}
+
+fn misused(why: &str) -> ExitCode {
+    terminal::print_error(why);
+    ExitCode::from(MISUSED)
+}
+
+async fn serve(configuration: Configuration) -> anyhow::Result<Outcome> {
+    telemetry::begin_logs(&configuration.log);
+    server::serve(configuration).await?;
+    Ok(Outcome::Done)
 }
 
 fn run(invocation: Invocation) -> ExitCode {
@@ -64,9 +76,18 @@ fn run(invocation: Invocation) -> ExitCode {
             on_one_thread(verify_log::run(&settings.configuration, state, json))
         }
         Invocation::Doctor { settings, json } => on_one_thread(doctor::run(&settings, json)),
-        Invocation::Serve { settings } if !settings.errors().is_empty() => return misconfigured(&settings),
-        Invocation::Quickstart { .. } | Invocation::Serve { .. } | Invocation::Init { .. } => {
-            Err(anyhow::anyhow!("not built yet"))
+        Invocation::Serve { settings } | Invocation::Quickstart { settings, .. }
+            if !settings.errors().is_empty() =>
+        {
+            return misconfigured(&settings);
+        }
+        Invocation::Serve { settings } => on_all_threads(serve(settings.configuration)),
+        Invocation::Quickstart { settings, exit } => on_all_threads(quickstart::run(*settings, exit)),
+        Invocation::Init { settings, owner, organization, json } => {
+            match init::beginning(&owner, &organization) {
+                Ok(beginning) => on_one_thread(init::run(&settings.configuration, &beginning, json)),
+                Err(error) => return misused(&error),
+            }
         }
     };
     match result {
@@ -77,6 +98,12 @@ fn run(invocation: Invocation) -> ExitCode {
             ExitCode::from(REFUSED)
         }
     }
+}
+
+/// Runs a server.
+fn on_all_threads<F: Future<Output = anyhow::Result<Outcome>>>(work: F) -> anyhow::Result<Outcome> {
+    let runtime = Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+    runtime.block_on(work)
 }
 
 /// Says what forbids to start.

@@ -36,7 +36,10 @@ pub(crate) fn request(matches: &ArgMatches) -> Result<Option<Request>, String> {
     let Some(noun) = NOUNS.iter().find(|noun| noun.name == name) else { return Ok(None) };
     let Some((name, of_verb)) = of_noun.subcommand() else { return Ok(None) };
     let Some(verb) = noun.verbs.iter().find(|verb| verb.name == name) else { return Ok(None) };
-    Ok(Some(Request { place: Place::from(of_verb), asks: Asks::Verb(request::of_verb(verb, of_verb)?) }))
+    Ok(Some(Request {
+        place: Place::from(of_verb),
+        asks: Asks::Verb(Box::new(request::of_verb(verb, of_verb)?)),
+    }))
 }
 
 fn noun_command(noun: &'static Noun) -> Command {
@@ -87,7 +90,6 @@ fn flag_argument(flag: &'static Flag) -> Arg {
             argument.action(ArgAction::Append).value_delimiter(',').value_name("VALUE,…")
         }
         Kind::Boolean => argument.value_name("true|false").value_parser(["true", "false"]),
-        Kind::Number => argument.value_name("NUMBER"),
         Kind::Json => argument.value_name("JSON"),
         Kind::Text | Kind::Nullable | Kind::Rate => argument.value_name("VALUE"),
     }

@@ -25,7 +25,7 @@ pub(crate) struct Place {
 /// What is asked.
 #[derive(Debug)]
 pub(super) enum Asks {
-    Verb(VerbRequest),
+    Verb(Box<VerbRequest>),
     /// Whether the credential on standard input opens the door.
     Verify {
         body: Map<String, Value>,
@@ -169,9 +169,6 @@ fn value(flag: &'static Flag, matches: &ArgMatches) -> Result<Option<Value>, Str
         Kind::Nullable | Kind::NullableList | Kind::Rate if texts == ["none"] => Value::Null,
         Kind::List | Kind::NullableList => {
             json!(texts.into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>())
-        }
-        Kind::Number => {
-            single.parse::<i64>().map(Value::from).map_err(|_| wrong(flag, "must be a number"))?
         }
         Kind::Boolean => Value::Bool(single == "true"),
         Kind::Rate => rate(single).ok_or_else(|| wrong(flag, "must be like 100/minute or 100/minute/200"))?,

@@ -22,7 +22,7 @@ pub(crate) async fn run(request: Request) -> anyhow::Result<Outcome> {
     let json = request.place.json;
     let client = access::client(request.place.url.as_deref())?;
     let result = match request.asks {
-        Asks::Verb(verb) => of_verb(&client, verb, json).await,
+        Asks::Verb(verb) => of_verb(&client, *verb, json).await,
         Asks::Verify { body } => return verify(&client, body, json).await,
         Asks::WhichKey => which_key(&client, json).await,
         Asks::Tail { query } => tail(&client, query, json).await,

@@ -14,7 +14,7 @@ fn typed(line: &str) -> Result<Request, String> {
 
 fn verb(line: &str) -> VerbRequest {
     match typed(line).unwrap().asks {
-        Asks::Verb(request) => request,
+        Asks::Verb(request) => *request,
         other => panic!("{other:?}"),
     }
 }

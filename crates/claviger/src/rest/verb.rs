@@ -88,7 +88,6 @@ pub(crate) enum Kind {
     Text,
     /// `none` becomes null.
     Nullable,
-    Number,
     /// True if the flag is there.
     Switch,
     /// `true` or `false`.

@@ -1,0 +1,68 @@
+//! `claviger quickstart`: the tour as one command. It does through the REST API what a reader of
+//! docs/getting-started.md does with curl, then makes a good call and a bad one.
+
+mod access;
+mod calls;
+mod tour;
+mod upstream;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use claviger_client::Client;
+
+use super::Outcome;
+use crate::configuration::{Configuration, Explained};
+use crate::server::{self, Opened, Running};
+use crate::telemetry;
+use crate::terminal;
+use access::Access;
+use calls::Calls;
+use tour::Tour;
+
+/// Serves, gives the tour, and stays up unless told to end.
+pub(super) async fn run(mut settings: Explained, exit: bool) -> anyhow::Result<Outcome> {
+    // The tour is what people read here: log lines only if they matter, unless asked for.
+    if settings.lines.iter().any(|line| line.setting == "log.filter" && line.from == "default") {
+        "warn".clone_into(&mut settings.configuration.log.filter);
+    }
+    telemetry::begin_logs(&settings.configuration.log);
+    let configuration = Arc::new(settings.configuration);
+    let (running, access) = start(&configuration).await?;
+    let given = give(&configuration, &access).await;
+    let outcome = match &given {
+        Ok(calls) if calls.are_as_they_should() => Outcome::Done,
+        _ => Outcome::Refused,
+    };
+    if exit || given.is_err() {
+        running.end().await;
+        return given.map(|_| outcome);
+    }
+    terminal::print_line(
+        "The server stays up: Ctrl-C ends it. A second `quickstart` goes on with the same data.",
+    );
+    running.until_the_end().await?;
+    Ok(outcome)
+}
+
+/// Starts the server, initialises the database if nobody has, and gains a service key.
+async fn start(configuration: &Arc<Configuration>) -> anyhow::Result<(Running, Access)> {
+    let opened = Opened::new(Arc::clone(configuration)).await?;
+    server::watch_signals(opened.stop())?;
+    let service = server::assemble(configuration, opened.store()).await?;
+    let access = Access::gain(&service).await?;
+    Ok((opened.run_with(service).await?, access))
+}
+
+/// The tour, and its two calls.
+async fn give(configuration: &Configuration, access: &Access) -> anyhow::Result<Calls> {
+    let upstream = upstream::start().await.context("start the sample upstream")?;
+    let url = format!("http://{}", configuration.listen);
+    let client = Client::new(&url)?.with_key(access.key.expose())?;
+    let tour = Tour::make(&client, &upstream.url()).await?;
+    let calls = Calls::make(&url, &tour, &upstream.url()).await?;
+    terminal::print(&calls.told(&url, &tour, access, &upstream.url()));
+    // The upstream goes on for the curl lines, as long as the server does.
+    upstream.go_on();
+    Ok(calls)
+}

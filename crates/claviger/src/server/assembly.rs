@@ -1,0 +1,56 @@
+//! Puts keeper, store and use cases together: for `serve` and `quickstart`, and for `init` without a server.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use claviger_domain::time::Timestamp;
+use claviger_service::ambient::{SystemClock, SystemEntropy};
+use claviger_service::{Options, Service};
+use claviger_store::Store;
+
+use super::{data, keeper, listeners};
+use crate::configuration::Configuration;
+
+/// Whether somebody has run `init` on this database.
+pub(crate) async fn is_initialised(store: &Store) -> anyhow::Result<bool> {
+    let instance = store.read().await?.instance().await?;
+    Ok(instance.is_some_and(|instance| instance.initialised_at.is_some()))
+}
+
+/// Starts the keeper and puts the use cases together on an open database.
+pub(crate) async fn assemble(configuration: &Configuration, store: Store) -> anyhow::Result<Service> {
+    demand_root(configuration, &store).await?;
+    let options = Options {
+        node_id: data::node_id(&configuration.data_dir)?,
+        node_name: data::node_name(configuration),
+        own_listeners: listeners::own(configuration),
+        max_staleness_seconds: configuration.doors.max_staleness.shortest_seconds(),
+        failures_per_minute: configuration.doors.failures_per_minute,
+    };
+    let keeper = {
+        let process = keeper::options(configuration);
+        let started = tokio::task::spawn_blocking(move || keeper::start(process)).await;
+        started.context("start the keeper")?.context("the keeper did not start")?
+    };
+    let service = Service::start(store, keeper, Arc::new(SystemClock), Arc::new(SystemEntropy), options);
+    Ok(service.await?)
+}
+
+/// A database that was made with a root secret, and a data folder without one: another folder was meant, or
+/// this is a new node. The keeper would make a new root secret, which opens nothing.
+async fn demand_root(configuration: &Configuration, store: &Store) -> anyhow::Result<()> {
+    let made: Option<Timestamp> = store.read().await?.instance().await?.map(|instance| instance.created_at);
+    let folder = &configuration.data_dir;
+    let root = folder.join("keeper/root.sealed");
+    match made {
+        Some(at) if !root.try_exists().unwrap_or(true) => bail!(
+            "this database was made on {} with a root secret that is not in {}: without it no key in the \
+             database can be recognised. Name the right folder with --data-dir, or put the files back from \
+             your copies. For a further node, copy `master.key` and `keeper/root.sealed` from the first one and \
+             make an empty `keeper/journal`, all of mode 0600",
+            at.utc_day(),
+            folder.display()
+        ),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,100 @@
+//! What answers on the main address: until the database is initialised, that it is not; from then on the
+//! faces of the service. The address is taken once, so that a proxy in front sees one server.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{Response, StatusCode};
+use axum::response::IntoResponse as _;
+use claviger_wire::Problem;
+use tower::ServiceExt as _;
+
+const STARTING: &str = "The node is starting and has not read the log yet.";
+const NOT_INITIALISED: &str =
+    "The database was not initialised: run `claviger init --owner EMAIL` on the server.";
+
+/// Switches from one to the other, once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Switchboard(Arc<Positions>);
+
+#[derive(Debug, Default)]
+struct Positions {
+    initialised: AtomicBool,
+    faces: OnceLock<Router>,
+}
+
+impl Switchboard {
+    /// The database is initialised; the faces are being put together.
+    pub(super) fn begin(&self) {
+        self.0.initialised.store(true, Ordering::Relaxed);
+    }
+
+    /// From here on these faces answer.
+    pub(super) fn connect(&self, faces: Router) {
+        // A second call would be a second assembly of the same service: the first stays.
+        let _ = self.0.faces.set(faces);
+    }
+
+    /// What is served on the address.
+    pub(super) fn router(&self) -> Router {
+        let switchboard = self.clone();
+        Router::new().fallback(move |request: Request| switchboard.clone().answer(request))
+    }
+
+    async fn answer(self, request: Request) -> Response<Body> {
+        match self.0.faces.get() {
+            Some(faces) => faces.clone().oneshot(request).await.unwrap_or_else(|never| match never {}),
+            None if request.uri().path() == "/healthz" => {
+                ([(CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#).into_response()
+            }
+            None if self.0.initialised.load(Ordering::Relaxed) => not_ready("behind", STARTING),
+            None => not_ready("not_initialised", NOT_INITIALISED),
+        }
+    }
+}
+
+fn not_ready(code: &str, detail: &str) -> Response<Body> {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let mut problem = Problem::new(status.as_u16(), "Service Unavailable", code, detail);
+    problem.not_ready = Some(vec![code.to_owned()]);
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let headers = [(CONTENT_TYPE, "application/problem+json"), (RETRY_AFTER, "1")];
+    (status, headers, body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+
+    use super::*;
+
+    async fn ask(switchboard: &Switchboard, path: &str) -> (u16, String) {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let response = switchboard.router().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn until_the_database_is_initialised_only_health_answers() {
+        let switchboard = Switchboard::default();
+        assert_eq!(ask(&switchboard, "/healthz").await.0, 200);
+        for path in ["/readyz", "/v1/apis", "/nowhere"] {
+            let (status, body) = ask(&switchboard, path).await;
+            assert_eq!(status, 503);
+            assert!(
+                body.contains("\"code\":\"not_initialised\"") && body.contains("claviger init"),
+                "{body}"
+            );
+        }
+        switchboard.begin();
+        assert!(ask(&switchboard, "/readyz").await.1.contains("\"code\":\"behind\""));
+        switchboard.connect(Router::new().route("/v1/apis", get(async || "the faces")));
+        assert_eq!(ask(&switchboard, "/v1/apis").await, (200, "the faces".to_owned()));
+    }
+}

@@ -1,0 +1,166 @@
+//! What goes on beside answering: following the log, the schedule, last-used marks, the node's reports.
+//! Each goes on whatever happened to it once; what it could not do is in the log, once per trouble.
+
+use std::future::Future;
+use std::time::Duration;
+
+use claviger_service::{SchedulerPace, Service};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::telemetry::{Metrics, UPKEEP};
+
+/// How long the log is not looked at when nobody rang: a wake-up only says "look now".
+const POLL: Duration = Duration::from_millis(200);
+/// How often other nodes hear how far this one has come.
+const REPORT: Duration = Duration::from_millis(250);
+/// A node that has nothing new to say says so now and then.
+const REPORT_ANYWAY: Duration = Duration::from_secs(5);
+/// How often marks of use are written.
+const FLUSH: Duration = Duration::from_secs(5);
+/// How often records past their time are removed.
+const SWEEP: Duration = Duration::from_secs(600);
+
+/// The tasks of a running server.
+#[derive(Debug)]
+pub(super) struct Tasks(JoinSet<&'static str>);
+
+impl Tasks {
+    /// Starts them all; they end when `stop` is cancelled.
+    pub(super) fn start(service: &Service, stop: &CancellationToken) -> Self {
+        let mut tasks = Self(JoinSet::new());
+        tasks.run("follow the log", follow(service.clone()), stop);
+        tasks.run("report the node", report(service.clone()), stop);
+        tasks.run("write marks of use", flush(service.clone()), stop);
+        tasks.run("remove what is past its time", sweep(service.clone()), stop);
+        tasks.0.spawn({
+            let (service, stop) = (service.clone(), stop.clone());
+            async move {
+                service.scheduler_run(SchedulerPace::default(), stop.cancelled_owned()).await;
+                "keep the schedule"
+            }
+        });
+        tasks
+    }
+
+    fn run(
+        &mut self,
+        name: &'static str,
+        work: impl Future<Output = ()> + Send + 'static,
+        stop: &CancellationToken,
+    ) {
+        let stop = stop.clone();
+        self.0.spawn(async move {
+            tokio::select! {
+                () = work => {}
+                () = stop.cancelled() => {}
+            }
+            name
+        });
+    }
+
+    /// Waits until one ends, which none does by itself: its name.
+    pub(super) async fn any_ends(&mut self) -> Option<&'static str> {
+        match self.0.join_next().await {
+            Some(Ok(name)) => Some(name),
+            Some(Err(_)) => Some("a task that panicked"),
+            None => None,
+        }
+    }
+
+    /// Waits until all have ended.
+    pub(super) async fn end(mut self) {
+        while self.0.join_next().await.is_some() {}
+    }
+}
+
+/// Follows the log at each wake-up and at each poll.
+async fn follow(service: Service) {
+    let mut changes = service.store().changes();
+    let mut trouble = Trouble::new("the log can't be followed; deciding goes on from memory");
+    loop {
+        let followed = service.follow().await;
+        if let Ok(position) = &followed {
+            // A position is far below 2^53.
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+            metrics::gauge!("claviger_log_position").set(position.0 as f64);
+        }
+        trouble.note(followed.map(drop));
+        tokio::select! {
+            () = changes.changed() => {}
+            () = tokio::time::sleep(POLL) => {}
+        }
+    }
+}
+
+/// Tells the others how far this node has come: soon when it moved, now and then in any case.
+async fn report(service: Service) {
+    let mut trouble = Trouble::new("the node's report can't be written");
+    let mut last = None;
+    loop {
+        let position = service.index().as_of();
+        let due = last.is_none_or(|(told, at): (_, tokio::time::Instant)| {
+            told != position || at.elapsed() >= REPORT_ANYWAY
+        });
+        if due {
+            let reported = service.report_node().await;
+            if reported.is_ok() {
+                last = Some((position, tokio::time::Instant::now()));
+            }
+            trouble.note(reported);
+        }
+        tokio::time::sleep(REPORT).await;
+    }
+}
+
+/// Writes marks of use in batches, off every call's path.
+async fn flush(service: Service) {
+    let mut trouble = Trouble::new("marks of use can't be written; they are kept");
+    loop {
+        tokio::time::sleep(FLUSH).await;
+        trouble.note(service.flush_last_used().await.map(drop));
+    }
+}
+
+/// Removes idempotency records that are past their time.
+async fn sweep(service: Service) {
+    let mut trouble = Trouble::new("records past their time can't be removed");
+    loop {
+        trouble.note(service.expire_idempotency().await.map(drop));
+        tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Keeps histograms small.
+pub(super) async fn upkeep(metrics: Metrics) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        metrics.upkeep();
+    }
+}
+
+/// A trouble that lasts is one line when it begins, and one when it is over.
+struct Trouble {
+    sentence: &'static str,
+    lasts: bool,
+}
+
+impl Trouble {
+    const fn new(sentence: &'static str) -> Self {
+        Self { sentence, lasts: false }
+    }
+
+    fn note(&mut self, result: Result<(), claviger_service::Error>) {
+        match result {
+            Err(error) if !self.lasts => {
+                self.lasts = true;
+                tracing::warn!(%error, "{}", self.sentence);
+            }
+            Ok(()) if self.lasts => {
+                self.lasts = false;
+                tracing::info!("over: {}", self.sentence);
+            }
+            _ => {}
+        }
+    }
+}

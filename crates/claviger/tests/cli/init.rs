@@ -1,0 +1,89 @@
+//! The first start: a server that waits, `init`, and what follows from it.
+
+use claviger_client::Client;
+use claviger_testkit::Postgres;
+use serde_json::Value;
+
+use super::{Shell, claviger};
+
+#[test]
+fn an_uninitialised_server_waits_for_init_and_goes_on_by_itself() {
+    let claviger = claviger();
+    let server = claviger.serve_unready();
+    let client = Client::new(&server.url()).unwrap();
+    let shell = Shell::new(&claviger, &server, "");
+    let ask = |path: &str| shell.block_on(client.get(path).send::<Value>());
+    for path in ["/readyz", "/v1/apis", "/openapi.json"] {
+        assert_eq!(ask(path).unwrap_err().code(), Some("not_initialised"), "{path}");
+    }
+    assert!(server.log().contains("claviger init --owner"), "{}", server.log());
+    let made = claviger.init();
+    assert!(made.organization_id.starts_with("org_") && made.member_id.starts_with("mbr_"));
+    shell.wait_until("ready", || ask("/readyz").is_ok());
+    let shell = Shell::new(&claviger, &server, &made.service_key);
+    let organizations = shell.json(&["organizations", "list"]);
+    assert_eq!(organizations["items"][0]["name"], "Default");
+    assert_eq!(organizations["items"][0]["id"], made.organization_id.as_str());
+    let (status, log) = server.stop();
+    assert!(status.success(), "{status}: {log}");
+}
+
+#[test]
+fn init_makes_what_an_instance_begins_with() {
+    for database in [None, Some(Postgres::shared().create_database())] {
+        let mut claviger = claviger();
+        if let Some(database) = &database {
+            claviger = claviger.with_database(database.url());
+        }
+        let arguments = ["init", "--owner", "ada@example.com", "--organization", "Acme", "--json"];
+        let output = claviger.run_on_data(&arguments);
+        output.demand_success("init");
+        let made: Value = serde_json::from_str(&output.stdout).unwrap();
+        let server = claviger.serve();
+        let shell = Shell::new(&claviger, &server, made["service_key"].as_str().unwrap());
+        let names = |noun: &str, member: &str| -> Vec<String> {
+            let items = shell.json(&[noun, "list", "--all"])["items"].as_array().unwrap().clone();
+            let mut names: Vec<_> =
+                items.iter().map(|item| item[member].as_str().unwrap().to_owned()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names("organizations", "name"), ["Acme"]);
+        assert_eq!(names("groups", "name"), ["default"]);
+        assert_eq!(names("environments", "slug"), ["production", "sandbox"]);
+        assert_eq!(names("policy-templates", "name"), ["Default"]);
+        assert_eq!(
+            names("permission-groups", "name"),
+            ["consumer", "contributor", "group_admin", "guest", "organization_admin", "owner"]
+        );
+        assert_eq!(names("members", "email"), ["ada@example.com"]);
+        assert_eq!(
+            shell.json(&["service-keys", "list"])["items"][0]["permission_groups"][0]["name"],
+            "owner"
+        );
+    }
+}
+
+#[test]
+fn init_is_refused_on_an_initialised_database_and_on_values_that_do_not_fit() {
+    let claviger = claviger();
+    for arguments in [
+        &["init", "--owner", "nobody"][..],
+        &["init", "--owner", "a@example.com", "--organization", ""],
+        &["init", "--owner", "a@example.com", "--organization", "a\u{202e}b"],
+    ] {
+        let output = claviger.run_on_data(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", output.stderr);
+        assert!(!claviger.data_folder().join("claviger.db").exists(), "{arguments:?} made a database");
+    }
+    claviger.init();
+    for running in [false, true] {
+        let _server = running.then(|| claviger.serve());
+        let output = claviger.run_on_data(&["init", "--owner", "eve@example.com"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(output.stderr.contains("was initialised before"), "{}", output.stderr);
+        assert!(output.stdout.is_empty());
+    }
+    let output = claviger.run_on_data(&["verify-log", "--state"]);
+    output.demand_success("verify-log");
+}

@@ -1,0 +1,130 @@
+//! The keeper from outside: what happens without it, and what a server says that can't have it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use claviger_testkit::{Claviger, Server};
+use serde_json::{Value, json};
+
+use super::workspace::{Workspace, retrievable};
+use super::{Shell, claviger};
+
+/// Ends the keeper of a server with SIGKILL.
+fn kill_keeper(server: &Server) {
+    let keepers = server.descendants();
+    assert_eq!(keepers.len(), 1, "{keepers:?}");
+    let status = Command::new("kill").args(["-KILL", &keepers[0].to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn deciding_goes_on_without_the_keeper_and_what_needs_it_says_so() {
+    let claviger = claviger();
+    let key = claviger.init().service_key;
+    let server = claviger.serve();
+    let shell = Shell::new(&claviger, &server, &key);
+    let made = Workspace::new(&shell, "orders", &retrievable(&shell));
+    let value = made.retrieve(&shell);
+    // Without its master key it can't come back.
+    let (master, aside) =
+        (claviger.data_folder().join("master.key"), claviger.data_folder().join("master.key.aside"));
+    fs::rename(&master, &aside).unwrap();
+    kill_keeper(&server);
+    let refused = |act: &str| shell.refused(&["key-sets", act, &made.key_set]);
+    shell.wait_until("gone", || {
+        shell.run(&["key-sets", "retrieve", &made.key_set, "--json"]).stderr.contains("keeper_unavailable")
+    });
+    for act in ["retrieve", "regenerate"] {
+        let problem = refused(act);
+        assert_eq!(
+            (&problem["code"], &problem["status"]),
+            (&json!("keeper_unavailable"), &json!(503)),
+            "{act}"
+        );
+    }
+    for _ in 0..10 {
+        assert_eq!(made.verify(&shell, &value), "valid");
+    }
+    assert_eq!(shell.json(&["key-sets", "suspend", &made.key_set])["status"], "suspended");
+    assert_eq!(made.verify(&shell, &value), "suspended");
+    assert_eq!(shell.json(&["key-sets", "activate", &made.key_set])["status"], "active");
+    let ready: Result<Value, _> =
+        shell.block_on(shell.client().get("/readyz").send::<Value>()).map(|answer| answer.body);
+    let problem = ready.unwrap_err();
+    assert_eq!(problem.code(), Some("keeper_unavailable"));
+    // With it, it does, by itself.
+    fs::rename(&aside, &master).unwrap();
+    shell.wait_until("back", || shell.run(&["key-sets", "retrieve", &made.key_set]).status.success());
+    assert_eq!(made.retrieve(&shell), value);
+}
+
+#[test]
+fn a_killed_keeper_is_started_again() {
+    let claviger = claviger();
+    let key = claviger.init().service_key;
+    let server = claviger.serve();
+    let shell = Shell::new(&claviger, &server, &key);
+    let made = Workspace::new(&shell, "orders", &retrievable(&shell));
+    let value = made.retrieve(&shell);
+    for _ in 0..3 {
+        let before = server.descendants();
+        kill_keeper(&server);
+        shell.wait_until("started again", || {
+            let now = server.descendants();
+            now.len() == 1 && now != before
+        });
+        shell.wait_until("working", || shell.run(&["key-sets", "retrieve", &made.key_set]).status.success());
+        assert_eq!(made.retrieve(&shell), value);
+    }
+    let doctor =
+        claviger.run_on_data(&["doctor", "--json", "--listen", &server.url().replace("http://", "")]);
+    let said: Value = serde_json::from_str(&doctor.stdout).unwrap();
+    let findings = said["findings"].as_array().unwrap();
+    assert!(!findings.iter().any(|finding| finding["about"] == "keeper"), "{said}");
+}
+
+/// Something done to a data folder.
+type Spoil = fn(&Path);
+
+#[test]
+fn a_wrong_or_lost_master_key_is_explained_at_the_start() {
+    let spoil: [(&str, Spoil); 4] = [
+        ("is not the one that sealed", |data| fs::write(data.join("master.key"), [7; 32]).unwrap()),
+        ("is missing", |data| fs::remove_file(data.join("master.key")).unwrap()),
+        ("was made on", |data| {
+            fs::remove_dir_all(data.join("keeper")).unwrap();
+            fs::remove_file(data.join("master.key")).unwrap();
+        }),
+        ("root secret", |data| fs::remove_file(data.join("keeper/root.sealed")).unwrap()),
+    ];
+    for (said, spoil) in spoil {
+        let claviger = claviger();
+        claviger.init();
+        spoil(claviger.data_folder());
+        let output = serve_to_its_end(&claviger);
+        assert_eq!(output.status.code(), Some(1), "{said}: {}", output.stderr);
+        assert!(output.stderr.contains(said), "{said}: {}", output.stderr);
+        let files: Vec<_> = fs::read_dir(claviger.data_folder()).unwrap().collect();
+        let made = claviger.data_folder().join("keeper/root.sealed").exists();
+        assert!(!made || said != "was made on", "a root secret was made that opens nothing: {files:?}");
+    }
+}
+
+#[test]
+fn another_keepers_database_is_refused() {
+    let postgres = claviger_testkit::Postgres::shared().create_database();
+    let one = claviger().with_database(postgres.url());
+    one.init();
+    let other = claviger();
+    other.init();
+    let other = other.with_database(postgres.url());
+    let output = serve_to_its_end(&other);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stderr.contains("belongs to another keeper"), "{}", output.stderr);
+}
+
+/// A server that is expected to end by itself.
+fn serve_to_its_end(claviger: &Claviger) -> claviger_testkit::Output {
+    claviger.run_on_data(&["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
+}

@@ -1,0 +1,139 @@
+//! Each guide against real servers.
+
+use std::path::Path;
+use std::process::Command;
+
+use claviger_client::Client;
+use claviger_testkit::{Caddy, Claviger, Nginx, Server, Upstream, free_port};
+use serde_json::{Value, json};
+
+use super::guide::Guide;
+
+fn claviger() -> Claviger {
+    Claviger::new(env!("CARGO_BIN_EXE_claviger"))
+}
+
+/// A shell that finds the program where a reader would have it.
+fn shell(claviger: &Claviger) -> Command {
+    let program = Path::new(env!("CARGO_BIN_EXE_claviger"));
+    let paths = std::iter::once(program.parent().unwrap().to_owned())
+        .chain(["/usr/local/bin", "/usr/bin", "/bin"].map(Into::into));
+    let mut shell = Command::new("bash");
+    shell
+        .env_clear()
+        .env("PATH", std::env::join_paths(paths).unwrap())
+        .env("HOME", claviger.data_folder())
+        .env("CLAVIGER_DATA_DIR", claviger.data_folder())
+        .current_dir(claviger.data_folder());
+    shell
+}
+
+#[test]
+fn getting_started() {
+    let claviger = claviger();
+    let server = claviger.serve_unready();
+    let address = server.url().replace("http://", "");
+    Guide::read("getting-started.md", &[("127.0.0.1:7700", address)]).run(&mut shell(&claviger));
+}
+
+/// A server with the API `orders`, and two keys: of an Application that has subscribed to it, and of one
+/// that has not.
+struct Doors {
+    claviger: Claviger,
+    server: Server,
+    key: String,
+    other_key: String,
+}
+
+impl Doors {
+    fn new(claviger: Claviger) -> Self {
+        let service_key = claviger.init().service_key;
+        let server = claviger.serve();
+        let client = Client::new(&server.url()).unwrap().with_key(&service_key).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let key = runtime.block_on(subscribed(&client, "orders"));
+        let other_key = runtime.block_on(subscribed(&client, "stock"));
+        Self { claviger, server, key, other_key }
+    }
+
+    fn address(&self) -> String {
+        self.server.url().replace("http://", "")
+    }
+
+    fn run(&self, guide: &Guide) {
+        guide.run(shell(&self.claviger).env("KEY", &self.key).env("OTHER_KEY", &self.other_key));
+    }
+}
+
+/// The key of a new Application that subscribes to a new API.
+async fn subscribed(client: &Client, slug: &str) -> String {
+    let make =
+        async |path: &str, body: Value| client.post(path).body(&body).send::<Value>().await.unwrap().body;
+    make(
+        "/v1/apis",
+        json!({
+            "slug": slug, "name": slug, "upstreams": ["http://127.0.0.1:9000"], "auth_types": ["api_key"],
+            "requires": "key", "exposed": true,
+        }),
+    )
+    .await;
+    let application = make("/v1/applications", json!({ "name": format!("Caller of {slug}") })).await;
+    let subscription = make(
+        "/v1/subscriptions",
+        json!({ "application_id": application["id"], "api_id": slug, "environment_id": "production" }),
+    )
+    .await;
+    subscription["credentials"][0]["key"].as_str().expect("a key, shown once").to_owned()
+}
+
+#[test]
+fn behind_nginx() {
+    let doors = Doors::new(claviger().with_variable("CLAVIGER_DOORS__DIALECT", "original"));
+    let (upstream, port) = (Upstream::start(), free_port());
+    let guide = Guide::read(
+        "nginx.md",
+        &[
+            ("127.0.0.1:7700", doors.address()),
+            ("127.0.0.1:8080", port.address().to_string()),
+            ("127.0.0.1:9000", upstream.address().to_string()),
+        ],
+    );
+    assert_eq!(guide.only("toml").trim(), "[doors]\ndialect = \"original\"");
+    let _nginx = Nginx::start(guide.only("nginx"), &port);
+    doors.run(&guide);
+    assert!(upstream.seen().iter().all(|seen| seen.header("x-api-key").is_none()));
+    doors.server.kill();
+    let status = status_of(&port.address().to_string(), &doors.key);
+    assert_eq!(status, "500", "a door that can't ask stays closed");
+}
+
+#[test]
+fn behind_caddy() {
+    let doors = Doors::new(claviger());
+    let (upstream, port) = (Upstream::start(), free_port());
+    let guide = Guide::read(
+        "caddy.md",
+        &[
+            ("127.0.0.1:7700", doors.address()),
+            ("127.0.0.1:8080", port.address().to_string()),
+            ("127.0.0.1:9000", upstream.address().to_string()),
+        ],
+    );
+    let _caddy = Caddy::start(guide.only("caddyfile"), &port);
+    doors.run(&guide);
+    assert!(upstream.seen().iter().all(|seen| seen.header("x-api-key").is_none()));
+    doors.server.kill();
+    let status = status_of(&port.address().to_string(), &doors.key);
+    assert_eq!(status, "502", "a door that can't ask stays closed");
+}
+
+/// The status that a caller with this key gets.
+fn status_of(address: &str, key: &str) -> String {
+    let output = Command::new("curl")
+        .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-H"])
+        .arg(format!("X-API-Key: {key}"))
+        .arg(format!("http://{address}/orders/42"))
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
