@@ -52,9 +52,7 @@ impl Service {
         let written = self
             .state
             .store
-            .commit("last_used", |tx| {
-                Box::pin(async move { Ok::<_, Error>(tx.mark_used(marks).await?) })
-            })
+            .commit("last_used", |tx| Box::pin(async move { Ok::<_, Error>(tx.mark_used(marks).await?) }))
             .await;
         match written {
             Ok(_) => Ok(marks.len()),

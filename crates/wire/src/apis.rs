@@ -1,6 +1,6 @@
 //! APIs on the wire: entries of the catalog, and how their callers authenticate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use claviger_domain::apis as domain;
 use claviger_domain::environments::Environment;
@@ -59,7 +59,7 @@ pub struct CatalogEntry {
     pub version: Option<String>,
     pub description: Option<String>,
     pub organization: Named,
-    /// Slugs of the Environments it is offered in.
+    /// Slugs of the Environments it is offered in, in their order.
     pub environments: Vec<String>,
     pub auth_types: Vec<AuthType>,
     /// The provider's own words.
@@ -205,6 +205,11 @@ impl CatalogEntry {
     /// `environments` are those of the instance; the API names them by id.
     pub fn new(api: &domain::Api, organization_name: &str, environments: &[Environment]) -> Self {
         let settings = &api.settings;
+        let offered: BTreeSet<_> = environments
+            .iter()
+            .filter(|environment| settings.environment_ids.contains(&environment.id))
+            .map(|environment| environment.slug.to_string())
+            .collect();
         Self {
             id: api.id.to_string(),
             slug: api.slug.to_string(),
@@ -212,11 +217,7 @@ impl CatalogEntry {
             version: settings.version.as_ref().map(ToString::to_string),
             description: settings.description.as_ref().map(ToString::to_string),
             organization: Named { id: api.organization_id.to_string(), name: organization_name.to_owned() },
-            environments: environments
-                .iter()
-                .filter(|environment| settings.environment_ids.contains(&environment.id))
-                .map(|environment| environment.slug.to_string())
-                .collect(),
+            environments: offered.into_iter().collect(),
             auth_types: settings.auth_types.iter().copied().map(Into::into).collect(),
             permissions: settings.permissions.iter().map(ToString::to_string).collect(),
         }

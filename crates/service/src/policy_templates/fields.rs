@@ -48,7 +48,10 @@ pub(super) fn policy(fields: &mut Fields, base: Policy, change: &wire::PolicyCha
 /// A rate limit in range; a burst left out is as great as the limit.
 pub(crate) fn rate_limit(fields: &mut Fields, pointer: &str, typed: &wire::RateLimit) -> Option<RateLimit> {
     let limit = within_range(fields, &format!("{pointer}/limit"), typed.limit);
-    let burst = within_range(fields, &format!("{pointer}/burst"), typed.burst.unwrap_or(typed.limit));
+    let burst = match typed.burst {
+        Some(burst) => within_range(fields, &format!("{pointer}/burst"), burst),
+        None => limit,
+    };
     Some(RateLimit { limit: limit?, per: typed.per.into(), burst: burst? })
 }
 

@@ -5,7 +5,7 @@ use claviger_domain::apis::{Api, AuthType};
 use claviger_domain::applications::{Application, ApplicationStatus};
 use claviger_domain::event::{EventBody, KeySetTerms};
 use claviger_domain::id::{EnvironmentId, KeySetId};
-use claviger_domain::key_sets::{KeySet, Opening};
+use claviger_domain::key_sets::{KeySet, KeyStatus, Opening};
 use claviger_domain::policy_templates::{PolicyTemplate, TemplateVersion};
 use claviger_domain::subscriptions::default_name;
 use claviger_domain::time::Timestamp;
@@ -64,8 +64,12 @@ impl Sides<'_> {
     ) -> Result<Vec<Wish>, Error> {
         let mut wishes = Vec::new();
         for auth_type in auth_types.iter().copied() {
-            if self.reusable(reader, auth_type, now).await?.is_none() {
-                wishes.push(Wish { auth_type, sealed: self.template.policy.retrievable, needed: true });
+            let reusable = self.reusable(reader, auth_type, now).await?;
+            // A Pending set may go in the transaction, with the last Subscription that lapses there.
+            let certain = reusable.as_ref().is_some_and(|set| set.status(now) != KeyStatus::Pending);
+            if !certain {
+                let (sealed, needed) = (self.template.policy.retrievable, reusable.is_none());
+                wishes.push(Wish { auth_type, sealed, needed });
             }
         }
         Ok(wishes)

@@ -4,6 +4,10 @@
 #[macro_use]
 mod world;
 
+mod apis;
 mod groups;
+mod policy_templates;
+mod subscriptions;
+mod workspace;
 
 claviger_testkit::be_the_keeper!();
