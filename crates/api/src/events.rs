@@ -37,6 +37,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         ("actor_id" = Option<Vec<String>>, Query, description = "Who did it, by id."),
         ("at_after" = Option<String>, Query, description = "This instant or later."),
         ("at_before" = Option<String>, Query, description = "Before this instant."),
+        ("position_after" = Option<i64>, Query, description = "After this position: how a reader tails the log."),
     ),
     responses((status = 200, content(
         (Page<wire::Event> = "application/json"),
