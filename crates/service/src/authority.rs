@@ -2,10 +2,11 @@
 //! (product.md E5). Passing a check is the only way on.
 
 use claviger_domain::event::ActorRef;
-use claviger_domain::id::{MemberId, OrganizationId, ServiceKeyId};
+use claviger_domain::id::{EnvironmentId, GroupId, MemberId, OrganizationId, ServiceKeyId};
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::scope::{Held, Place, Scope};
+use claviger_domain::service_keys::ServiceKey;
 use claviger_domain::time::Timestamp;
 use claviger_store::Visible;
 use ipnet::IpNet;
@@ -25,23 +26,93 @@ pub struct Authority {
     pub ip_allow_list: Option<Vec<IpNet>>,
 }
 
+/// How long and from where something is good. Where nothing is said, for ever and from everywhere.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bounds<'a> {
+    pub expires_at: Option<Timestamp>,
+    pub ip_allow_list: Option<&'a [IpNet]>,
+}
+
+impl<'a> Bounds<'a> {
+    /// Those of a role: members sign in for ever and from everywhere.
+    pub const NONE: Self = Self { expires_at: None, ip_allow_list: None };
+
+    pub fn of(key: &'a ServiceKey) -> Self {
+        Self { expires_at: key.expires_at, ip_allow_list: key.ip_allow_list.as_deref() }
+    }
+
+    /// Whether what is bound so ends no later, and is good from no other place, than what `outer` binds.
+    pub fn within(&self, outer: &Self) -> bool {
+        let ends = match (self.expires_at, outer.expires_at) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(mine), Some(theirs)) => mine <= theirs,
+        };
+        let stays = match (self.ip_allow_list, outer.ip_allow_list) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(mine), Some(theirs)) => {
+                mine.iter().all(|range| theirs.iter().any(|allowed| allowed.contains(range)))
+            }
+        };
+        ends && stays
+    }
+}
+
 impl Authority {
+    /// The bounds of the actor's own credential.
+    pub fn bounds(&self) -> Bounds<'_> {
+        Bounds { expires_at: self.expires_at, ip_allow_list: self.ip_allow_list.as_deref() }
+    }
+
     pub fn allows(&self, permission: Permission, place: &Place) -> bool {
         self.held.iter().any(|held| held.allows(permission, place))
     }
 
     /// Whether the permission is held anywhere inside the Organization: enough to read what all its
-    /// Groups share (templates, permission groups, the catalog).
+    /// Groups share (templates, permission groups, members, the catalog). Not if it is held for one
+    /// Environment only: these things have none (product.md G5).
     pub fn allows_within(&self, permission: Permission, organization_id: OrganizationId) -> bool {
-        self.held.iter().any(|held| {
-            held.permissions.contains(&permission)
-                && held.scope.organization_id.is_none_or(|mine| mine == organization_id)
+        self.holding(permission).any(|scope| {
+            scope.environment_id.is_none() && scope.organization_id.is_none_or(|mine| mine == organization_id)
         })
     }
 
-    /// Whether the permission is held at any scope at all: enough to read what belongs to the instance.
+    /// Whether the permission is held by an Organization, a Group or for everything: enough to read what
+    /// belongs to the instance. Not if it is held for one Environment only, as above.
     pub fn allows_somewhere(&self, permission: Permission) -> bool {
-        self.held.iter().any(|held| held.permissions.contains(&permission))
+        self.holding(permission).any(|scope| scope.environment_id.is_none())
+    }
+
+    /// Whether the permission is held at any scope at all. What it then shows depends on each thing.
+    pub fn holds(&self, permission: Permission) -> bool {
+        self.holding(permission).next().is_some()
+    }
+
+    /// Whether the Environment may be seen: they belong to the instance, but a right for one Environment
+    /// shows that one alone.
+    pub fn sees_environment(&self, id: EnvironmentId) -> bool {
+        self.holding(Permission::EnvironmentsRead)
+            .any(|scope| scope.environment_id.is_none_or(|mine| mine == id))
+    }
+
+    /// The Environments that may be seen; `None`: all.
+    pub fn visible_environments(&self) -> Option<Vec<EnvironmentId>> {
+        self.holding(Permission::EnvironmentsRead).map(|scope| scope.environment_id).collect()
+    }
+
+    /// Whether the actor is of this Organization, or has rights in it: then it is no news that it exists.
+    pub fn knows_organization(&self, id: OrganizationId) -> bool {
+        self.organization_id == id || self.held.iter().any(|held| held.scope.organization_id == Some(id))
+    }
+
+    /// Whether the actor has rights limited to this Group.
+    pub fn knows_group(&self, id: GroupId) -> bool {
+        self.held.iter().any(|held| held.scope.group_id == Some(id))
+    }
+
+    fn holding(&self, permission: Permission) -> impl Iterator<Item = Scope> {
+        self.held.iter().filter(move |held| held.permissions.contains(&permission)).map(|held| held.scope)
     }
 
     /// May the thing at `place` be seen, and then, may the act be done? What may not be seen was never
@@ -60,13 +131,13 @@ impl Authority {
 
     /// The scopes at which the permission is held: what a list may show.
     pub fn visible(&self, read: Permission) -> Vec<Scope> {
-        self.held.iter().filter(|held| held.permissions.contains(&read)).map(|held| held.scope).collect()
+        self.holding(read).collect()
     }
 
     /// What a list of things that all Groups of an Organization share may show: as [`Self::allows_within`].
     pub fn visible_within(&self, read: Permission) -> Visible {
         let widened = |scope: Scope| Scope { organization_id: scope.organization_id, ..Scope::EVERYTHING };
-        Visible::within(self.visible(read).into_iter().map(widened))
+        Visible::within(self.holding(read).filter(|scope| scope.environment_id.is_none()).map(widened))
     }
 
     /// What a list of things that belong to the instance may show: as [`Self::allows_somewhere`].
@@ -75,15 +146,14 @@ impl Authority {
     }
 
     /// Nobody gives what they have not: every permission that somebody gains must be held by the actor,
-    /// now, at a scope that contains the one at which it is gained (product.md E5).
-    pub fn require_gain(&self, gained: &[Held]) -> Result<(), Refusal> {
+    /// now, at a scope that contains the one at which it is gained, for as long and from wherever it is
+    /// gained (product.md E5).
+    pub fn require_gain(&self, gained: &[Held], bounds: Bounds<'_>) -> Result<(), Refusal> {
+        let lasting = bounds.within(&self.bounds());
         for gain in gained {
             for permission in &gain.permissions {
-                let held = self
-                    .held
-                    .iter()
-                    .any(|mine| mine.permissions.contains(permission) && mine.scope.contains(&gain.scope));
-                if !held {
+                let held = self.holding(*permission).any(|mine| mine.contains(&gain.scope));
+                if !held || !lasting {
                     return Err(Refusal::Forbidden { missing: *permission });
                 }
             }
@@ -138,7 +208,8 @@ mod tests {
         let narrower = Scope { group_id: Some(GroupId::from_bytes([1; 16])), ..own };
         let authority = holding(&[Permission::ApisRead], own);
         let gain = |permission, scope| {
-            authority.require_gain(&[Held { permissions: Permissions::from([permission]), scope }])
+            let gained = Held { permissions: Permissions::from([permission]), scope };
+            authority.require_gain(&[gained], Bounds::NONE)
         };
         assert_eq!(gain(Permission::ApisRead, own), Ok(()));
         assert_eq!(gain(Permission::ApisRead, narrower), Ok(()));
@@ -146,5 +217,42 @@ mod tests {
         assert_eq!(gain(Permission::ApisRead, Scope::EVERYTHING), refused);
         let refused = Err(Refusal::Forbidden { missing: Permission::ApisDelete });
         assert_eq!(gain(Permission::ApisDelete, narrower), refused);
+    }
+
+    #[test]
+    fn a_limited_credential_gives_nothing_that_is_good_for_longer_or_from_elsewhere() {
+        let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
+        let nets =
+            |texts: &[&str]| texts.iter().map(|text| text.parse().expect("a range")).collect::<Vec<_>>();
+        let wide = nets(&["10.0.0.0/8"]);
+        let authority = Authority {
+            expires_at: Some(at(2)),
+            ip_allow_list: Some(wide),
+            ..holding(&[Permission::ApisRead], Scope::EVERYTHING)
+        };
+        let gain = |expires_at: Option<i64>, list: Option<&[&str]>| {
+            let list = list.map(nets);
+            let bounds = Bounds { expires_at: expires_at.map(at), ip_allow_list: list.as_deref() };
+            let permissions = Permissions::from([Permission::ApisRead]);
+            authority.require_gain(&[Held { permissions, scope: Scope::EVERYTHING }], bounds).is_ok()
+        };
+        let narrow = Some(["10.1.0.0/16", "10.2.3.4/32"].as_slice());
+        assert!(gain(Some(2), narrow) && gain(Some(1), Some(&["10.0.0.0/8"])));
+        assert!(!gain(Some(3), narrow) && !gain(None, narrow));
+        assert!(!gain(Some(1), None) && !gain(Some(1), Some(&["10.1.0.0/16", "11.0.0.0/32"])));
+    }
+
+    #[test]
+    fn a_right_for_one_environment_gives_nothing_on_what_has_none() {
+        let environment = EnvironmentId::from_bytes([1; 16]);
+        let scope = Scope { environment_id: Some(environment), ..Scope::EVERYTHING };
+        let authority = holding(&[Permission::EnvironmentsRead], scope);
+        assert!(authority.holds(Permission::EnvironmentsRead));
+        assert!(!authority.allows_somewhere(Permission::EnvironmentsRead));
+        assert!(!authority.allows_within(Permission::EnvironmentsRead, organization(1)));
+        assert_eq!(authority.visible_within(Permission::EnvironmentsRead), Visible::default());
+        assert!(authority.sees_environment(environment));
+        assert!(!authority.sees_environment(EnvironmentId::from_bytes([2; 16])));
+        assert_eq!(authority.visible_environments(), Some(vec![environment]));
     }
 }

@@ -1,4 +1,5 @@
-//! Environments: they belong to the instance, and every caller who may see any may see all.
+//! Environments: they belong to the instance, and who may see any may see all; but a right for one
+//! Environment shows that one alone.
 
 use claviger_domain::environments::Environment;
 use claviger_domain::event::EventBody;
@@ -7,7 +8,7 @@ use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::scope::Place;
 use claviger_domain::text::Slug;
-use claviger_store::{EnvironmentFilter, EnvironmentSort, Reader};
+use claviger_store::{EnvironmentFilter, EnvironmentSort, Reader, Visible};
 use claviger_wire::Page;
 use claviger_wire::bulk::Bulk;
 use claviger_wire::environments as wire;
@@ -61,9 +62,17 @@ impl Service {
     ) -> Result<Page<wire::Environment>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
         let mut parameters = Parameters::new(given)?;
-        let filter = EnvironmentFilter { q: parameters.text("q")?, ..EnvironmentFilter::default() };
-        let sorts = [("created_at", EnvironmentSort::CreatedAt), ("name", EnvironmentSort::Name)];
-        let visible = authority.visible_anywhere(Permission::EnvironmentsRead);
+        let visible = match authority.visible_environments() {
+            Some(ids) if ids.is_empty() => Visible::default(),
+            Some(_) | None => Visible::everything(),
+        };
+        let ids = authority.visible_environments().unwrap_or_default();
+        let filter = EnvironmentFilter { ids, q: parameters.text("q")? };
+        let sorts = [
+            ("created_at", EnvironmentSort::CreatedAt),
+            ("name", EnvironmentSort::Name),
+            ("slug", EnvironmentSort::Slug),
+        ];
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
         let page = reader.environments(&query).await?;
         self.page(request, given, page.map(|environment| (&environment).into()))
@@ -76,11 +85,9 @@ impl Service {
         id: &str,
     ) -> Result<Read<wire::Environment>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
-        if !authority.allows_somewhere(Permission::EnvironmentsRead) {
-            return Err(Error::not_found());
-        }
-        let environment = by_id_or_slug(&mut reader, id).await?.ok_or(Refusal::NotFound)?;
-        Read::of((&environment).into())
+        let environment = by_id_or_slug(&mut reader, id).await?;
+        let seen = environment.filter(|environment| authority.sees_environment(environment.id));
+        Read::of((&seen.ok_or(Refusal::NotFound)?).into())
     }
 
     pub async fn environment_update(
@@ -140,10 +147,9 @@ impl Write<'_, '_> {
     }
 
     async fn environment_to(&mut self, id: &str, act: Permission) -> Result<Environment, Error> {
-        if !self.authority.allows_somewhere(Permission::EnvironmentsRead) {
-            return Err(Error::not_found());
-        }
-        let environment = by_id_or_slug(self.tx, id).await?.ok_or(Refusal::NotFound)?;
+        let environment = by_id_or_slug(self.tx, id).await?;
+        let seen = environment.filter(|environment| self.authority.sees_environment(environment.id));
+        let environment = seen.ok_or(Refusal::NotFound)?;
         self.authority.require_act(act, &Place::INSTANCE)?;
         Ok(environment)
     }

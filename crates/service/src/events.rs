@@ -1,6 +1,6 @@
 //! The log as callers read it: listed, filtered, exported, and where its chain stands (product.md G1).
 
-use claviger_domain::event::{EventBody, Position};
+use claviger_domain::event::{Event, EventBody, Position};
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::scope::Place;
@@ -39,8 +39,7 @@ impl Service {
         let (mut reader, authority) = self.reading(request).await?;
         let query = self.event_query(request, given, &authority)?;
         let page = reader.events(&query).await?;
-        let items: Result<Vec<_>, _> = page.items.iter().map(wire::Event::new).collect();
-        let items = items.map_err(Error::internal)?;
+        let items = on_wire(&query.visible, &page.items)?;
         self.page(request, given, page.with_items(items))
     }
 
@@ -48,11 +47,12 @@ impl Service {
         let (mut reader, authority) = self.reading(request).await?;
         let id = id.parse().map_err(|_| Refusal::NotFound)?;
         let event = reader.event(id).await?.ok_or(Refusal::NotFound)?;
-        let seen = |place: &Place| authority.allows(Permission::EventsRead, place);
+        let visible = Visible::within(authority.visible(Permission::EventsRead));
+        let seen = |place: &Place| visible.scopes.iter().any(|scope| scope.covers(place));
         if !seen(&event.event.place) && !event.event.counterpart.as_ref().is_some_and(seen) {
             return Err(Error::not_found());
         }
-        Read::of(wire::Event::new(&event).map_err(Error::internal)?)
+        Read::of(shown(&visible, &event)?)
     }
 
     /// Where the chain stands. Whoever notes it can later show that the past was rewritten.
@@ -75,13 +75,14 @@ impl Service {
     pub async fn event_export(&self, request: &Request, given: &ListParameters) -> Result<Export, Error> {
         let (mut reader, authority) = self.reading(request).await?;
         let to_position = reader.position().await?;
-        let query = self.event_query(request, given, &authority)?;
+        let mut query = self.event_query(request, given, &authority)?;
+        query.filter.up_to = Some(to_position);
         drop(reader);
         self.write(request, "log_export", Status::Done, |write| {
             Box::pin(async move {
                 let organization_id = write.authority.organization_id;
                 let place = Place::organization(organization_id);
-                if !write.authority.allows_somewhere(Permission::EventsExport) {
+                if !write.authority.holds(Permission::EventsExport) {
                     return Err(Error::forbidden(Permission::EventsExport));
                 }
                 let event =
@@ -91,7 +92,13 @@ impl Service {
             })
         })
         .await?;
-        let query = ListQuery { limit: EXPORT_STEP, descending: false, cursor: None, count: false, ..query };
+        // What may be read is exported only where exporting is allowed too.
+        let exportable = authority.visible(Permission::EventsExport);
+        let visible = Visible::within(query.visible.scopes.iter().flat_map(|readable| {
+            exportable.iter().filter_map(|exportable| readable.intersection(exportable))
+        }));
+        let query =
+            ListQuery { limit: EXPORT_STEP, descending: false, cursor: None, count: false, visible, ..query };
         Ok(Export { query, done: false })
     }
 
@@ -103,8 +110,7 @@ impl Service {
         let page = self.state.store.read().await?.events(&export.query).await?;
         export.done = page.next.is_none();
         export.query.cursor = page.next;
-        let items: Result<Vec<_>, _> = page.items.iter().map(wire::Event::new).collect();
-        items.map_err(Error::internal)
+        on_wire(&export.query.visible, &page.items)
     }
 
     fn event_query(
@@ -113,7 +119,7 @@ impl Service {
         given: &ListParameters,
         authority: &Authority,
     ) -> Result<ListQuery<EventFilter, EventSort>, Error> {
-        if !authority.allows_somewhere(Permission::EventsRead) {
+        if !authority.holds(Permission::EventsRead) {
             return Err(Error::forbidden(Permission::EventsRead));
         }
         let mut parameters = Parameters::new(given)?;
@@ -130,4 +136,19 @@ impl Service {
         let visible = Visible::within(authority.visible(Permission::EventsRead));
         parameters.finish(self, request, &sorts, filter, visible)
     }
+}
+
+fn on_wire(visible: &Visible, events: &[Event]) -> Result<Vec<wire::Event>, Error> {
+    events.iter().map(|event| shown(visible, event)).collect()
+}
+
+/// The event as those see it who may see what is inside `visible`. Of what two sides share, the other side
+/// is not told who acted here, nor from where: the people of an Organization are its own affair.
+fn shown(visible: &Visible, event: &Event) -> Result<wire::Event, Error> {
+    let shown = wire::Event::new(event).map_err(Error::internal)?;
+    if visible.scopes.iter().any(|scope| scope.covers(&event.event.place)) {
+        return Ok(shown);
+    }
+    let actor = wire::Actor { id: None, name: String::new(), ..shown.actor };
+    Ok(wire::Event { actor, from: None, ..shown })
 }

@@ -4,7 +4,9 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use claviger_domain::credential::contains_credential;
 use claviger_domain::id::{Id, Kind};
+use claviger_domain::members::Email;
 use claviger_domain::refusal::{FieldError, Refusal};
 use claviger_domain::text::{InvalidText, Name, Note, Slug};
 use claviger_domain::time::{Period, Timestamp};
@@ -40,6 +42,13 @@ impl Fields {
 
     pub fn name(&mut self, pointer: &str, text: &str) -> Option<Name> {
         self.text(pointer, Name::new(text))
+    }
+
+    pub fn email(&mut self, pointer: &str, text: &str) -> Option<Email> {
+        if contains_credential(text) {
+            return self.text(pointer, Err(InvalidText::LooksLikeASecret));
+        }
+        self.take(pointer, Email::new(text))
     }
 
     pub fn note(&mut self, pointer: &str, text: Option<&str>) -> Option<Note> {

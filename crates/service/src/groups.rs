@@ -1,4 +1,4 @@
-//! Groups: the teams of an Organization.
+//! Groups: the teams of an Organization. Who is limited to one sees that one alone.
 
 use claviger_domain::event::EventBody;
 use claviger_domain::groups::Group;
@@ -7,7 +7,7 @@ use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::scope::Place;
 use claviger_domain::text::Name;
-use claviger_store::{GroupFilter, GroupSort};
+use claviger_store::{GroupFilter, GroupSort, Visible};
 use claviger_wire::Page;
 use claviger_wire::bulk::Bulk;
 use claviger_wire::groups as wire;
@@ -62,7 +62,7 @@ impl Service {
             ..GroupFilter::default()
         };
         let sorts = [("created_at", GroupSort::CreatedAt), ("name", GroupSort::Name)];
-        let visible = authority.visible_within(Permission::GroupsRead);
+        let visible = Visible::within(authority.visible(Permission::GroupsRead));
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
         let page = reader.groups(&query).await?;
         self.page(request, given, page.map(|group| (&group).into()))
@@ -71,7 +71,7 @@ impl Service {
     pub async fn group_read(&self, request: &Request, id: GroupId) -> Result<Read<wire::Group>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
         let group = reader.group(id).await?.ok_or(Refusal::NotFound)?;
-        if !authority.allows_within(Permission::GroupsRead, group.organization_id) {
+        if !authority.allows(Permission::GroupsRead, &group.place()) {
             return Err(Error::not_found());
         }
         Read::of((&group).into())
@@ -132,10 +132,7 @@ impl Write<'_, '_> {
 
     async fn group_to(&mut self, id: GroupId, act: Permission) -> Result<Group, Error> {
         let group = self.group(id).await?;
-        if !self.authority.allows_within(Permission::GroupsRead, group.organization_id) {
-            return Err(Error::not_found());
-        }
-        self.authority.require_act(act, &group.place())?;
+        self.require(Permission::GroupsRead, act, &group.place())?;
         Ok(group)
     }
 
@@ -156,8 +153,10 @@ impl Write<'_, '_> {
             }
         };
         let group = self.tx.group(id).await?;
-        group
-            .filter(|group| self.authority.allows_within(Permission::GroupsRead, group.organization_id))
-            .ok_or_else(unknown)
+        group.filter(|group| self.authority.knows_group(id) || self.sees_group(group)).ok_or_else(unknown)
+    }
+
+    pub(crate) fn sees_group(&self, group: &Group) -> bool {
+        self.authority.allows(Permission::GroupsRead, &group.place())
     }
 }

@@ -8,11 +8,14 @@ use claviger_domain::time::Timestamp;
 use claviger_store::{Begun, IdempotencyScope, StoredAnswer, Tx};
 
 use crate::error::Error;
+use crate::lists::bad;
 use crate::request::{Answer, IdempotencyClaim, Outcome, Request, Status, Written};
 use crate::state::Service;
 
 /// For how long an answer is kept.
 const KEPT_SECONDS: i64 = 86_400;
+/// How long an `Idempotency-Key` may be, in bytes.
+const MAX_KEY: usize = 255;
 const ETAG: &str = "etag";
 const LOCATION: &str = "location";
 const POSITION: &str = "claviger-position";
@@ -26,6 +29,9 @@ impl Service {
         now: Timestamp,
     ) -> Result<Option<Written<T>>, Error> {
         let Some(claim) = &request.idempotency else { return Ok(None) };
+        if claim.key.is_empty() || claim.key.len() > MAX_KEY {
+            return Err(bad("Idempotency-Key", format!("must be 1 to {MAX_KEY} bytes")));
+        }
         let until = now.plus_seconds(KEPT_SECONDS);
         match tx.begin_idempotent(&scope(request, claim), claim.body_sha256, now, until, until).await? {
             Begun::New => Ok(None),

@@ -128,6 +128,8 @@ impl<'a> Parameters<'a> {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(bad("limit", format!("must be 1 to {MAX_LIMIT}")));
         }
+        // How far this node has come was asked before the list is read.
+        self.read.insert("wait_for");
         let count = self.parsed::<bool>("count")?.unwrap_or(false);
         let (sort, descending) = self.sort(sorts)?;
         let cursor = match self.one("cursor")? {

@@ -1,8 +1,11 @@
 //! Members of an Organization and their roles. The last Owner can't be removed (product.md E5).
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use claviger_domain::event::EventBody;
-use claviger_domain::id::{GroupId, MemberId, OrganizationId, RoleGrantId};
-use claviger_domain::members::{Email, Member, RoleGrant};
+use claviger_domain::id::{GroupId, MemberId, OrganizationId, PermissionGroupId, RoleGrantId};
+use claviger_domain::members::{Member, RoleGrant};
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::{Refusal, User};
 use claviger_domain::scope::{Held, Place, Scope};
@@ -11,6 +14,7 @@ use claviger_wire::Page;
 use claviger_wire::bulk::Bulk;
 use claviger_wire::members as wire;
 
+use crate::authority::Bounds;
 use crate::error::Error;
 use crate::etag;
 use crate::fields::Fields;
@@ -20,6 +24,9 @@ use crate::request::{Answer, Gone, Read, Request, Status, Written};
 use crate::scopes;
 use crate::state::Service;
 use crate::write::Write;
+
+/// How many Groups a member can be in.
+const MOST_GROUPS: usize = 100;
 
 impl Answer for wire::Member {
     fn etag(&self) -> Option<String> {
@@ -72,9 +79,10 @@ impl Service {
         let visible = authority.visible_within(Permission::MembersRead);
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
         let page = reader.members(&query).await?;
+        let mut roles = RoleNames::default();
         let mut items = Vec::with_capacity(page.items.len());
         for member in &page.items {
-            items.push(member_on_wire(&mut reader, member.id).await?);
+            items.push(roles.show(&mut reader, member).await?);
         }
         self.page(request, given, page.with_items(items))
     }
@@ -150,7 +158,7 @@ impl Service {
                 let group = write.permission_groups_named(ids, member.organization_id).await;
                 let group = group.map_err(at_single_group)?.remove(0);
                 let gained = Held { permissions: permission_groups::allowed(&group), scope };
-                write.authority.require_gain(&[gained])?;
+                write.authority.require_gain(&[gained], Bounds::NONE)?;
                 let same = |grant: &RoleGrant| grant.permission_group_id == group.id && grant.scope == scope;
                 if member.role_grants.iter().any(same) {
                     return Err(Refusal::NameTaken { pointer: "/permission_group_id".into() }.into());
@@ -198,7 +206,7 @@ impl Write<'_, '_> {
         self.authority.require_act(Permission::MembersCreate, &place)?;
         let mut fields = Fields::new();
         let name = fields.name("/name", &body.name);
-        let email = fields.take("/email", Email::new(&body.email));
+        let email = fields.email("/email", &body.email);
         let (name, email) = fields.finish_with(name.zip(email))?;
         if self.tx.member_by_email(organization_id, &email).await?.is_some() {
             return Err(Refusal::NameTaken { pointer: "/email".into() }.into());
@@ -233,13 +241,16 @@ impl Write<'_, '_> {
         ids: &[String],
     ) -> Result<Vec<GroupId>, Error> {
         let mut fields = Fields::new();
-        let mut groups = Vec::new();
+        if ids.len() > MOST_GROUPS {
+            return Err(Refusal::invalid("/group_ids", format!("must name at most {MOST_GROUPS}")).into());
+        }
+        let mut groups = Vec::with_capacity(ids.len());
         for (at, text) in ids.iter().enumerate() {
             let found = match text.parse() {
                 Ok(id) => self.tx.group(id).await?,
                 Err(_) => None,
             };
-            match found.filter(|group| group.organization_id == organization_id) {
+            match found.filter(|group| group.organization_id == organization_id && self.sees_group(group)) {
                 Some(group) if !groups.contains(&group.id) => groups.push(group.id),
                 Some(_) => {}
                 None => fields.wrong(
@@ -260,24 +271,43 @@ impl Write<'_, '_> {
         self.check_if_match(&shown)
     }
 
-    /// Refuses to take the last grants by which somebody owns the whole Organization.
+    /// Refuses to take the last grants by which somebody owns the whole Organization, or everything.
     async fn keep_an_owner(&mut self, member: &Member, taken: &[RoleGrant]) -> Result<(), Error> {
-        let owners = self.tx.owner_grants(member.organization_id).await?;
-        let left = owners.iter().any(|(id, _)| taken.iter().all(|grant| grant.id != *id));
-        let takes_one = owners.iter().any(|(id, _)| taken.iter().any(|grant| grant.id == *id));
-        if takes_one && !left { Err(Refusal::LastOwner.into()) } else { Ok(()) }
+        let is_taken = |id: &RoleGrantId| taken.iter().any(|grant| grant.id == *id);
+        let of_organization = self.tx.owner_grants(member.organization_id).await?;
+        let of_everything = self.tx.owner_grants_of_everything().await?;
+        for owners in [of_organization, of_everything] {
+            if !owners.is_empty() && owners.iter().all(|(id, _)| is_taken(id)) {
+                return Err(Refusal::LastOwner.into());
+            }
+        }
+        Ok(())
     }
 }
 
 /// The member as callers see them.
-pub(crate) async fn member_on_wire(reader: &mut Reader, id: MemberId) -> Result<wire::Member, Error> {
+async fn member_on_wire(reader: &mut Reader, id: MemberId) -> Result<wire::Member, Error> {
     let member = reader.member(id).await?.ok_or(Refusal::NotFound)?;
-    let mut roles = Vec::new();
-    for grant in &member.role_grants {
-        let group = reader.permission_group(grant.permission_group_id).await?;
-        roles.push((grant.clone(), group.map(|group| group.name.to_string()).unwrap_or_default()));
+    RoleNames::default().show(reader, &member).await
+}
+
+/// The names of permission groups, each looked up once.
+#[derive(Debug, Default)]
+struct RoleNames(HashMap<PermissionGroupId, String>);
+
+impl RoleNames {
+    async fn show(&mut self, reader: &mut Reader, member: &Member) -> Result<wire::Member, Error> {
+        let mut roles = Vec::with_capacity(member.role_grants.len());
+        for grant in &member.role_grants {
+            let id = grant.permission_group_id;
+            if let Entry::Vacant(vacant) = self.0.entry(id) {
+                let group = reader.permission_group(id).await?;
+                vacant.insert(group.map(|group| group.name.to_string()).unwrap_or_default());
+            }
+            roles.push((grant.clone(), self.0.get(&id).cloned().unwrap_or_default()));
+        }
+        Ok(wire::Member::new(member, &roles))
     }
-    Ok(wire::Member::new(&member, &roles))
 }
 
 /// The same errors, pointing at the one field that a grant has.

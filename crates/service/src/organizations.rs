@@ -165,12 +165,24 @@ impl Write<'_, '_> {
 
     /// The Organization that a body names, or the actor's own; one that may not be seen was never there.
     pub(crate) async fn organization_named(&mut self, text: Option<&str>) -> Result<OrganizationId, Error> {
-        let Some(text) = text else { return Ok(self.authority.organization_id) };
-        let unknown = || Refusal::invalid("/organization_id", "there is no Organization with this id");
+        match text {
+            Some(text) => self.organization_at("/organization_id", text).await,
+            None => Ok(self.authority.organization_id),
+        }
+    }
+
+    /// The Organization that a body names at `pointer`.
+    pub(crate) async fn organization_at(
+        &mut self,
+        pointer: &str,
+        text: &str,
+    ) -> Result<OrganizationId, Error> {
+        let unknown = || Refusal::invalid(pointer, "there is no Organization with this id");
         let id = text.parse().map_err(|_| unknown())?;
-        let seen = self.authority.allows_within(Permission::OrganizationsRead, id)
-            && self.tx.organization(id).await?.is_some();
-        if seen { Ok(id) } else { Err(unknown().into()) }
+        let seen = self.authority.knows_organization(id)
+            || self.authority.allows_within(Permission::OrganizationsRead, id);
+        let there = seen && self.tx.organization(id).await?.is_some();
+        if there { Ok(id) } else { Err(unknown().into()) }
     }
 }
 

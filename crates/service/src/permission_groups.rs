@@ -12,6 +12,7 @@ use claviger_wire::Page;
 use claviger_wire::bulk::Bulk;
 use claviger_wire::permission_groups as wire;
 
+use crate::authority::Bounds;
 use crate::error::Error;
 use crate::etag;
 use crate::fields::Fields;
@@ -191,10 +192,13 @@ impl Write<'_, '_> {
         if added.is_empty() {
             return Ok(());
         }
-        let scopes = self.tx.scopes_of_permission_group(present.id).await?;
-        let gained: Vec<_> =
-            scopes.into_iter().map(|scope| Held { permissions: added.clone(), scope }).collect();
-        Ok(self.authority.require_gain(&gained)?)
+        for holder in self.tx.holders_of_permission_group(present.id).await? {
+            let bounds =
+                Bounds { expires_at: holder.expires_at, ip_allow_list: holder.ip_allow_list.as_deref() };
+            let gained = Held { permissions: added.clone(), scope: holder.scope };
+            self.authority.require_gain(&[gained], bounds)?;
+        }
+        Ok(())
     }
 
     /// The permission groups that a body names, each visible to the actor and of the one Organization.
@@ -208,13 +212,13 @@ impl Write<'_, '_> {
             fields.wrong("/permission_group_ids", "must name 1 to 50 permission groups");
         }
         let mut groups: Vec<PermissionGroup> = Vec::new();
+        let seen = self.authority.allows_within(Permission::PermissionGroupsRead, organization_id);
         for (at, text) in ids.iter().take(50).enumerate() {
             let pointer = format!("/permission_group_ids/{at}");
             let found = match text.parse() {
                 Ok(id) => self.tx.permission_group(id).await?,
                 Err(_) => None,
             };
-            let seen = self.authority.allows_within(Permission::PermissionGroupsRead, organization_id);
             match found.filter(|group| seen && group.organization_id == organization_id) {
                 Some(group) if groups.iter().any(|other| other.id == group.id) => {
                     fields.wrong(&pointer, "is named twice");

@@ -1,6 +1,5 @@
 //! Scopes as bodies name them: each part must exist and be visible, and a Group brings its Organization.
 
-use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::scope::{Place, Scope};
 use claviger_wire::scope as wire;
@@ -19,11 +18,8 @@ pub(crate) async fn named(
     let Some(scope) = scope else { return Ok(left_out) };
     let mut named = Scope::EVERYTHING;
     if let Some(text) = scope.organization_id.as_deref() {
-        let organization_id = write.organization_named(Some(text)).await;
-        let unknown = "there is no Organization with this id";
-        let id =
-            organization_id.map_err(|_| Refusal::invalid(format!("{pointer}/organization_id"), unknown))?;
-        named.organization_id = Some(id);
+        let at = format!("{pointer}/organization_id");
+        named.organization_id = Some(write.organization_at(&at, text).await?);
     }
     if let Some(text) = scope.group_id.as_deref() {
         let at = format!("{pointer}/group_id");
@@ -36,11 +32,9 @@ pub(crate) async fn named(
     if let Some(text) = scope.environment_id.as_deref() {
         let unknown =
             || Refusal::invalid(format!("{pointer}/environment_id"), "there is no Environment with this id");
-        if !write.authority.allows_somewhere(Permission::EnvironmentsRead) {
-            return Err(unknown().into());
-        }
-        let environment = environments::by_id_or_slug(write.tx, text).await?.ok_or_else(unknown)?;
-        named.environment_id = Some(environment.id);
+        let environment = environments::by_id_or_slug(write.tx, text).await?;
+        let seen = environment.filter(|environment| write.authority.sees_environment(environment.id));
+        named.environment_id = Some(seen.ok_or_else(unknown)?.id);
     }
     Ok(named)
 }

@@ -3,16 +3,16 @@
 
 mod make;
 pub(crate) mod rights;
+mod view;
 
 use claviger_domain::event::EventBody;
 use claviger_domain::id::ServiceKeyId;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::service_keys::{ServiceKey, ServiceKeyStatus};
-use claviger_store::{Reader, ServiceKeyFilter, ServiceKeySort, Visible};
+use claviger_store::{ServiceKeyFilter, ServiceKeySort, Visible};
 use claviger_wire::Page;
 use claviger_wire::acts::Act;
-use claviger_wire::scope::Named;
 use claviger_wire::service_keys as wire;
 
 use crate::error::Error;
@@ -61,10 +61,7 @@ impl Service {
         let visible = Visible::within(authority.visible(Permission::ServiceKeysRead));
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
         let page = reader.service_keys(&query).await?;
-        let mut items = Vec::with_capacity(page.items.len());
-        for key in &page.items {
-            items.push(on_wire(&mut reader, key, self.now()).await?);
-        }
+        let items = view::of_all(&mut reader, &page.items, self.now()).await?;
         self.page(request, given, page.with_items(items))
     }
 
@@ -78,7 +75,7 @@ impl Service {
         if !authority.allows(Permission::ServiceKeysRead, &key.place()) {
             return Err(Error::not_found());
         }
-        Read::of(on_wire(&mut reader, &key, self.now()).await?)
+        Read::of(view::of(&mut reader, &key, self.now()).await?)
     }
 
     pub async fn service_key_update(
@@ -117,7 +114,7 @@ impl Service {
                 if present.status == ServiceKeyStatus::Active {
                     return Err(transition(&present, "activate"));
                 }
-                write.require_all_it_can_do(&present, Permission::ServiceKeysActivate).await?;
+                write.require_all_it_can_do(&present).await?;
                 let event = EventBody::ServiceKeyActivated { service_key_id: id };
                 write.append_all(present.place(), reason.as_ref(), [event]).await?;
                 write.service_key_on_wire(id).await
@@ -152,7 +149,7 @@ impl Service {
         let (mut reader, authority) = self.reading(request).await?;
         let id = authority.service_key_id.ok_or(Refusal::NotFound)?;
         let key = reader.service_key(id).await?.ok_or(Refusal::NotFound)?;
-        Read::of(on_wire(&mut reader, &key, self.now()).await?)
+        Read::of(view::of(&mut reader, &key, self.now()).await?)
     }
 
     /// Changes the permission groups, effective on the next call.
@@ -172,8 +169,7 @@ impl Service {
                     groups.iter().filter(|group| !present.permission_group_ids.contains(&group.id)).collect();
                 if !added.is_empty() {
                     // Widening a key shows in what it can do afterwards, all of it.
-                    write.authority.require_gain(&rights::held(&groups, &present.scope))?;
-                    write.require_span(&present, Permission::ServiceKeysPermissionGroups)?;
+                    write.require_all_that(&groups, &present).await?;
                 }
                 let permission_group_ids: Vec<_> = groups.iter().map(|group| group.id).collect();
                 if permission_group_ids != present.permission_group_ids {
@@ -211,7 +207,7 @@ impl Write<'_, '_> {
         let key = self.tx.service_key(id).await?.ok_or(Refusal::NotFound)?;
         self.require(Permission::ServiceKeysRead, act, &key.place())?;
         if self.request.if_match.is_some() {
-            let shown = on_wire(self.tx, &key, self.now).await?;
+            let shown = view::of(self.tx, &key, self.now).await?;
             self.check_if_match(&shown)?;
         }
         Ok(key)
@@ -219,22 +215,8 @@ impl Write<'_, '_> {
 
     async fn service_key_on_wire(&mut self, id: ServiceKeyId) -> Result<wire::ServiceKey, Error> {
         let key = self.tx.service_key(id).await?.ok_or(Refusal::NotFound)?;
-        on_wire(self.tx, &key, self.now).await
+        view::of(self.tx, &key, self.now).await
     }
-}
-
-/// The service key as callers see it.
-async fn on_wire(
-    reader: &mut Reader,
-    key: &ServiceKey,
-    now: claviger_domain::time::Timestamp,
-) -> Result<wire::ServiceKey, Error> {
-    let groups = rights::groups_of(reader, key).await?;
-    let named =
-        groups.iter().map(|group| Named { id: group.id.to_string(), name: group.name.to_string() }).collect();
-    let last_used_at = reader.last_used(&[key.id.to_string()]).await?.into_values().next();
-    let exceeds_creator = rights::exceeds_creator(reader, key, &groups, now).await?;
-    Ok(wire::ServiceKey::new(key, named, last_used_at, exceeds_creator))
 }
 
 fn transition(key: &ServiceKey, act: &'static str) -> Error {

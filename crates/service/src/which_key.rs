@@ -25,7 +25,7 @@ impl Service {
         question: &wire::Question,
     ) -> Result<wire::Identified, Error> {
         let (mut reader, authority) = self.reading(request).await?;
-        if !authority.allows_somewhere(Permission::KeysIdentify) {
+        if !authority.holds(Permission::KeysIdentify) {
             return Err(Error::forbidden(Permission::KeysIdentify));
         }
         let now = self.now();

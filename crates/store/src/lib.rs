@@ -63,6 +63,6 @@ pub use permission_groups::{PermissionGroupFilter, PermissionGroupSort};
 pub use policy_templates::{PolicyTemplateFilter, PolicyTemplateSort};
 pub use reader::Reader;
 pub use service_keys::{ServiceKeyFilter, ServiceKeyRow, ServiceKeySort};
-pub use snapshot::GrantRow;
+pub use snapshot::{GrantRow, Holder};
 pub use store::{Options, Store};
 pub use subscriptions::{SubscriptionFilter, SubscriptionSort};

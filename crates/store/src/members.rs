@@ -38,6 +38,10 @@ statements! {
               AND (role_grants.organization_id IS NULL OR role_grants.organization_id = $1) \
               AND role_grants.group_id IS NULL AND role_grants.environment_id IS NULL \
               AND members.deleted_at IS NULL ORDER BY role_grants.id";
+    OWNERS_OF_EVERYTHING = "SELECT role_grants.id, role_grants.member_id FROM role_grants \
+              JOIN permission_groups ON permission_groups.id = role_grants.permission_group_id \
+              WHERE permission_groups.default_role = 'owner' AND role_grants.organization_id IS NULL \
+              AND role_grants.group_id IS NULL AND role_grants.environment_id IS NULL ORDER BY role_grants.id";
     MEMBER_OF_GRANT = concat!("SELECT ", columns!(), " FROM members WHERE members.deleted_at IS NULL \
               AND members.id = (SELECT role_grants.member_id FROM role_grants WHERE role_grants.id = $1)");
 }
@@ -213,6 +217,12 @@ impl Reader {
         organization_id: OrganizationId,
     ) -> Result<Vec<(RoleGrantId, MemberId)>, StoreError> {
         let grants: Vec<OwnerGrant> = self.all(OWNERS, values![organization_id]).await?;
+        Ok(grants.into_iter().map(|OwnerGrant(grant, member)| (grant, member)).collect())
+    }
+
+    /// The members of any Organization who own everything, likewise.
+    pub async fn owner_grants_of_everything(&mut self) -> Result<Vec<(RoleGrantId, MemberId)>, StoreError> {
+        let grants: Vec<OwnerGrant> = self.all(OWNERS_OF_EVERYTHING, values![]).await?;
         Ok(grants.into_iter().map(|OwnerGrant(grant, member)| (grant, member)).collect())
     }
 }

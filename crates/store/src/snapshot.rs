@@ -6,6 +6,8 @@ use claviger_domain::applications::Application;
 use claviger_domain::id::{ApiId, KeySetId, PermissionGroupId};
 use claviger_domain::permission_groups::PermissionGroup;
 use claviger_domain::scope::Scope;
+use claviger_domain::time::Timestamp;
+use ipnet::IpNet;
 
 use crate::columns::{Columns, FromRow};
 use crate::error::StoreError;
@@ -19,9 +21,9 @@ statements! {
               FROM subscriptions JOIN subscription_key_sets ON subscription_key_sets.subscription_id = subscriptions.id \
               WHERE subscriptions.status = 'active'";
     KEY_COUNT = "SELECT COUNT(*) FROM keys";
-    SCOPES_OF_PERMISSION_GROUP = "SELECT organization_id, group_id, environment_id FROM role_grants \
-              WHERE permission_group_id = $1 \
-              UNION SELECT scope_organization_id, scope_group_id, scope_environment_id FROM service_keys \
+    HOLDERS_OF_PERMISSION_GROUP = "SELECT organization_id, group_id, environment_id, NULL AS expires_at, \
+              NULL AS ip_allow_list FROM role_grants WHERE permission_group_id = $1 \
+              UNION SELECT scope_organization_id, scope_group_id, scope_environment_id, expires_at, ip_allow_list FROM service_keys \
               WHERE deleted_at IS NULL AND id IN \
               (SELECT service_key_id FROM service_key_permission_groups WHERE permission_group_id = $1)";
 }
@@ -43,14 +45,28 @@ impl FromRow for GrantRow {
     }
 }
 
-impl FromRow for Scope {
+/// Where, for how long and from which addresses somebody holds a permission group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    pub scope: Scope,
+    /// None: for ever, as members do.
+    pub expires_at: Option<Timestamp>,
+    /// None: from everywhere.
+    pub ip_allow_list: Option<Vec<IpNet>>,
+}
+
+impl FromRow for Holder {
     const TABLE: &'static str = "role_grants";
 
     fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
         Ok(Self {
-            organization_id: columns.optional_id()?,
-            group_id: columns.optional_id()?,
-            environment_id: columns.optional_id()?,
+            scope: Scope {
+                organization_id: columns.optional_id()?,
+                group_id: columns.optional_id()?,
+                environment_id: columns.optional_id()?,
+            },
+            expires_at: columns.optional_instant()?,
+            ip_allow_list: columns.optional_json()?,
         })
     }
 }
@@ -82,12 +98,12 @@ impl Reader {
         Ok(count.and_then(|count| count.try_into().ok()).unwrap_or_default())
     }
 
-    /// The scopes at which anybody, member or service key, holds the permission group.
-    pub async fn scopes_of_permission_group(
+    /// All who hold the permission group, members and service keys; those who hold it alike are one.
+    pub async fn holders_of_permission_group(
         &mut self,
         id: PermissionGroupId,
-    ) -> Result<Vec<Scope>, StoreError> {
-        self.all(SCOPES_OF_PERMISSION_GROUP, values![id]).await
+    ) -> Result<Vec<Holder>, StoreError> {
+        self.all(HOLDERS_OF_PERMISSION_GROUP, values![id]).await
     }
 
     async fn each_listed<T: Listed>(&mut self, take: impl FnMut(T) + Send) -> Result<(), StoreError> {

@@ -41,6 +41,7 @@ statements! {
          UNION ALL SELECT id, name FROM members WHERE deleted_at IS NULL AND (id IN \
              (SELECT member_id FROM member_groups WHERE group_id = $1) OR id IN \
              (SELECT member_id FROM role_grants WHERE group_id = $1)) \
+             AND organization_id = (SELECT organization_id FROM groups WHERE id = $1) \
          UNION ALL SELECT id, name FROM service_keys WHERE scope_group_id = $1 AND deleted_at IS NULL",
         at_most!());
     OF_ENVIRONMENT = concat!(
@@ -102,7 +103,8 @@ macro_rules! users {
 users! {
     /// Applications, APIs, members and service keys of the Organization.
     users_of_organization(OrganizationId) = OF_ORGANIZATION;
-    /// Applications, APIs, members in it or with a role in it, service keys limited to it.
+    /// Applications, APIs, members of its Organization in it or with a role in it, service keys limited to
+    /// it. A role that a member of another Organization has in it shows to nobody here, and dies with it.
     users_of_group(GroupId) = OF_GROUP;
     /// APIs offered in it, Key Sets that live at `now`, live Subscriptions (by their Application's name),
     /// members with a role in it, service keys limited to it.

@@ -4,6 +4,8 @@ use claviger_domain::environments::Environment as Domain;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::given::given;
+
 /// Where an API is offered and a key is valid.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Environment {
@@ -35,7 +37,7 @@ pub struct Create {
 #[serde(deny_unknown_fields)]
 #[schema(as = EnvironmentUpdate)]
 pub struct Update {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 

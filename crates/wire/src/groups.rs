@@ -4,6 +4,8 @@ use claviger_domain::groups::Group as Domain;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::given::given;
+
 /// A team of an Organization.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Group {
@@ -29,7 +31,7 @@ pub struct Create {
 #[serde(deny_unknown_fields)]
 #[schema(as = GroupUpdate)]
 pub struct Update {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 

@@ -4,6 +4,7 @@ use claviger_domain::members::{Member as Domain, RoleGrant as DomainGrant};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::given::given;
 use crate::scope::{Named, Scope};
 
 /// A person of an Organization.
@@ -34,12 +35,13 @@ pub struct Role {
 #[schema(as = MemberCreate)]
 pub struct Create {
     pub name: String,
-    /// Unique in the instance.
+    /// Unique in the Organization, whatever its case.
     pub email: String,
     /// Left out: the caller's own Organization.
     #[serde(default)]
     pub organization_id: Option<String>,
-    #[serde(default)]
+    /// At most 100.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub group_ids: Option<Vec<String>>,
 }
 
@@ -47,9 +49,9 @@ pub struct Create {
 #[serde(deny_unknown_fields)]
 #[schema(as = MemberUpdate)]
 pub struct Update {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub group_ids: Option<Vec<String>>,
 }
 

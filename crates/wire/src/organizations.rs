@@ -4,6 +4,8 @@ use claviger_domain::organizations::{Organization as Domain, OrganizationKind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::given::given;
+
 /// A company or department.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Organization {
@@ -32,7 +34,7 @@ pub struct Create {
     /// 1 to 100 characters of ordinary text.
     pub name: String,
     /// Left out: `internal`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
 }
 
@@ -40,7 +42,7 @@ pub struct Create {
 #[serde(deny_unknown_fields)]
 #[schema(as = OrganizationUpdate)]
 pub struct Update {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 

@@ -5,6 +5,8 @@ use claviger_domain::permission_groups::PermissionGroup as Domain;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::given::given;
+
 /// One right on one collection.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Permission {
@@ -43,9 +45,9 @@ pub struct Create {
 #[serde(deny_unknown_fields)]
 #[schema(as = PermissionGroupUpdate)]
 pub struct Update {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<String>>,
 }
 

@@ -5,6 +5,7 @@ use claviger_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::given::given;
 use crate::scope::{Named, Scope};
 
 /// A key to Claviger's own API.
@@ -71,7 +72,7 @@ pub struct Create {
 #[serde(deny_unknown_fields)]
 #[schema(as = ServiceKeyUpdate)]
 pub struct Update {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 

@@ -14,6 +14,7 @@ use claviger_wire::service_keys as wire;
 use ipnet::IpNet;
 
 use super::rights;
+use crate::authority::Bounds;
 use crate::error::Error;
 use crate::fields::{Fields, reason_of};
 use crate::request::{Request, Status, Written};
@@ -63,7 +64,7 @@ impl Service {
                         Refusal::InvalidTransition { from: "expired", act: "replace", allowed }.into()
                     );
                 }
-                write.require_all_it_can_do(&lost, Permission::ServiceKeysReplace).await?;
+                write.require_all_it_can_do(&lost).await?;
                 let terms = terms_of(&lost, write);
                 let made = write.issue_service_key(terms).await?;
                 let event = EventBody::ServiceKeyDeleted { service_key_id: id };
@@ -90,7 +91,10 @@ impl Write<'_, '_> {
         self.authority.require_act(Permission::ServiceKeysCreate, &scopes::place_of(&scope))?;
         let organization_id = scope.organization_id.unwrap_or(self.authority.organization_id);
         let groups = self.permission_groups_named(&body.permission_group_ids, organization_id).await?;
-        self.authority.require_gain(&rights::held(&groups, &scope))?;
+        let expires_at = self.span_of_time(expires_at)?;
+        let ip_allow_list = self.span_of_addresses(listed)?;
+        let bounds = Bounds { expires_at, ip_allow_list: ip_allow_list.as_deref() };
+        self.authority.require_gain(&rights::held(&groups, &scope), bounds)?;
         let terms = ServiceKeyTerms {
             organization_id,
             member_id: self.member_acted_for(body.member_id.as_deref()).await?,
@@ -99,8 +103,8 @@ impl Write<'_, '_> {
             masked: claviger_domain::credential::Masked::from_stored(String::new()),
             permission_group_ids: groups.iter().map(|group| group.id).collect(),
             scope,
-            expires_at: self.span_of_time(expires_at)?,
-            ip_allow_list: self.span_of_addresses(listed)?,
+            expires_at,
+            ip_allow_list,
             replaces: None,
         };
         self.issue_service_key(terms).await
@@ -126,24 +130,26 @@ impl Write<'_, '_> {
         if !self.authority.allows_within(Permission::MembersRead, member.organization_id) {
             return Err(unknown());
         }
-        self.authority.require_act(Permission::ServiceKeysActFor, &member.place())?;
+        self.require_to_act_for(Some(id)).await?;
         Ok(Some(id))
     }
 
     fn span_of_time(&self, wanted: Option<Timestamp>) -> Result<Option<Timestamp>, Error> {
-        let own = self.authority.expires_at;
-        if wanted.is_some() && !rights::within_time(wanted, own) {
+        let wanted = wanted.or(self.authority.expires_at);
+        let bounds = Bounds { expires_at: wanted, ..self.authority.bounds() };
+        if !bounds.within(&self.authority.bounds()) {
             return Err(Refusal::invalid("/expires_at", "must not be later than your own key's end").into());
         }
-        Ok(wanted.or(own))
+        Ok(wanted)
     }
 
     fn span_of_addresses(&self, wanted: Option<Vec<IpNet>>) -> Result<Option<Vec<IpNet>>, Error> {
-        let own = self.authority.ip_allow_list.as_deref();
-        if wanted.is_some() && !rights::within_addresses(wanted.as_deref(), own) {
+        let wanted = wanted.or_else(|| self.authority.ip_allow_list.clone());
+        let bounds = Bounds { ip_allow_list: wanted.as_deref(), ..self.authority.bounds() };
+        if !bounds.within(&self.authority.bounds()) {
             return Err(Refusal::invalid("/ip_allow_list", "must lie within your own key's addresses").into());
         }
-        Ok(wanted.or_else(|| own.map(<[_]>::to_vec)))
+        Ok(wanted)
     }
 
     /// Makes the key that the terms describe; its value is in the answer.

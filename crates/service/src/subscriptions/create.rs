@@ -95,7 +95,7 @@ impl Service {
     /// transaction.
     async fn wishes_of(&self, request: &Request, body: &wire::Create) -> Result<Vec<Wish>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
-        if !authority.allows_somewhere(Permission::SubscriptionsCreate) {
+        if !authority.holds(Permission::SubscriptionsCreate) {
             return Ok(Vec::new());
         }
         let Some((application, api, template, environment_id)) = named(&mut reader, body).await? else {
