@@ -2,7 +2,9 @@
 //! what that answers into HTTP; it decides nothing.
 
 mod answer;
+mod apis;
 mod app;
+mod applications;
 mod asked;
 mod body;
 mod docs;
@@ -12,17 +14,20 @@ mod frame;
 mod groups;
 mod health;
 mod json;
+mod key_sets;
 mod members;
 mod nodes;
 mod openapi;
 mod organizations;
 mod permission_groups;
+mod policy_templates;
 mod query;
 mod refused;
 mod router;
 mod serve;
 mod service_keys;
 mod source;
+mod subscriptions;
 mod verify;
 
 pub use app::Options;

@@ -32,11 +32,6 @@ impl Query {
         }
     }
 
-    /// The value of a parameter without which the path means nothing.
-    pub(crate) fn required(&self, name: &str) -> Result<&str, Refused> {
-        self.once(name)?.ok_or_else(|| Refused::bad_query(name, "is required"))
-    }
-
     /// All parameters but those that concern the face alone.
     pub(crate) fn into_pairs(mut self) -> Vec<(String, String)> {
         self.0.retain(|(name, _)| name != WAIT_FOR);

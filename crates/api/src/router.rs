@@ -13,8 +13,8 @@ use crate::frame::Frame;
 use crate::openapi::{self, Base};
 use crate::refused::Refused;
 use crate::{
-    docs, environments, events, groups, health, members, nodes, organizations, permission_groups,
-    service_keys, verify,
+    apis, applications, docs, environments, events, groups, health, key_sets, members, nodes, organizations,
+    permission_groups, policy_templates, service_keys, subscriptions, verify,
 };
 
 /// The REST face of `service`, to be served or merged with other faces of the same address.
@@ -46,6 +46,11 @@ fn routes() -> OpenApiRouter<App> {
         .merge(environments::routes())
         .merge(permission_groups::routes())
         .merge(service_keys::routes())
+        .merge(apis::routes())
+        .merge(applications::routes())
+        .merge(subscriptions::routes())
+        .merge(policy_templates::routes())
+        .merge(key_sets::routes())
         .merge(verify::routes())
         .merge(events::routes())
         .merge(nodes::routes())

@@ -100,17 +100,37 @@ fn encode(uuid: Uuid) -> [u8; ENCODED_LENGTH] {
     text
 }
 
+/// The digit that each byte stands for: a million rows are read at a start, each with several ids.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < ALPHABET.len() {
+        digits[ALPHABET[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    digits
+};
+/// Beside all digits, so that one look at the end tells whether it was among them.
+const NO_DIGIT: u8 = 0x80;
+
 fn decode(text: &[u8]) -> Option<Uuid> {
+    let text: &[u8; ENCODED_LENGTH] = text.try_into().ok()?;
     // 26 characters hold 130 bits: the first may only be 0 to 7.
-    if text.len() != ENCODED_LENGTH || !(b'0'..=b'7').contains(text.first()?) {
+    if !(b'0'..=b'7').contains(&text[0]) {
         return None;
     }
-    text.iter()
-        .try_fold(0_u128, |value, byte| {
-            let digit = ALPHABET.iter().position(|letter| letter == byte)?;
-            Some((value << 5) | digit as u128)
-        })
-        .map(Uuid::from_u128)
+    let (mut value, mut seen) = (0, 0);
+    // Twelve digits fill 60 bits of a word, which is shifted in one step.
+    for digits in [&text[..2], &text[2..14], &text[14..]] {
+        let mut word = 0_u64;
+        for byte in digits {
+            let digit = DIGITS[usize::from(*byte)];
+            seen |= digit;
+            word = word << 5 | u64::from(digit & 31);
+        }
+        value = value << 60 | u128::from(word);
+    }
+    (seen & NO_DIGIT == 0).then(|| Uuid::from_u128(value))
 }
 
 impl<K: Kind> FromStr for Id<K> {

@@ -149,7 +149,7 @@ impl Store {
     }
 
     async fn begin<'env>(&self) -> Result<Tx<'env>, StoreError> {
-        let mut reader = Reader::new(self.database.begin().await?);
+        let mut reader = Reader::writing(self.database.begin().await?);
         let head = reader.locked_head(self.database.lock_head()).await?;
         let began_at = head.position;
         let move_head = self.database.move_head();
@@ -176,6 +176,7 @@ impl Tx<'_> {
     }
 
     async fn finish(mut self) -> Result<(), StoreError> {
+        self.reader.flush().await?;
         // Moving the head to where it is rings PostgreSQL's bell, too.
         if self.wakes || self.head.position > self.began_at {
             self.reader.move_head(self.move_head, &self.head).await?;

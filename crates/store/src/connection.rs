@@ -5,11 +5,15 @@ use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Postgres, SqlStr, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr as _, SqlStr, Sqlite, Transaction};
 
 use crate::columns::Row;
 use crate::error::StoreError;
+use crate::statements::Statement;
 use crate::value::{Value, arguments};
+
+/// How many rows one statement inserts at most.
+const MANY: usize = 64;
 
 /// A transaction; rolled back when dropped without a commit.
 pub(crate) struct Connection {
@@ -48,6 +52,30 @@ macro_rules! with_query {
     };
 }
 
+/// The text of an insert of one row, made one of many.
+fn for_many_rows(statement: Statement, many: usize, width: usize) -> SqlStr {
+    if many == 1 {
+        return statement.text();
+    }
+    let (insert, on_conflict) = match statement.sql.find(" ON CONFLICT") {
+        Some(end) => statement.sql.split_at(end),
+        None => (statement.sql, ""),
+    };
+    let mut sql = insert.to_owned();
+    for row in 1..many {
+        sql.push_str(", (");
+        for column in 1..=width {
+            let separator = if column == 1 { "$" } else { ", $" };
+            sql.push_str(separator);
+            sql.push_str(&(row * width + column).to_string());
+        }
+        sql.push(')');
+    }
+    sql.push_str(on_conflict);
+    // The program's own text, and numbers.
+    AssertSqlSafe(sql).into_sql_str()
+}
+
 fn bind(error: sqlx::error::BoxDynError) -> StoreError {
     StoreError::Database(format!("a parameter can't be sent: {error}"))
 }
@@ -66,6 +94,22 @@ impl Connection {
         let done = with_query!(self, sql, values, query, executor =>
             query.execute(executor).await.map(|done| done.rows_affected()));
         self.noted(done)
+    }
+
+    /// Inserts many rows by the statement that inserts one, in few round trips.
+    pub(crate) async fn insert_many(
+        &mut self,
+        statement: Statement,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), StoreError> {
+        let mut rows = rows.into_iter();
+        while rows.len() > 0 {
+            // Powers of two, so that few different texts are prepared.
+            let many = MANY.min(1 << rows.len().ilog2());
+            let values: Vec<Value> = rows.by_ref().take(many).flatten().collect();
+            self.execute(for_many_rows(statement, many, values.len() / many), values).await?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn rows(&mut self, sql: SqlStr, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
@@ -157,5 +201,21 @@ impl Connection {
             self.fault.get_or_insert(fault);
             error
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_insert_of_one_row_becomes_one_of_many() {
+        let sql = "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        let statement = Statement { name: "ONE", sql };
+        assert_eq!(for_many_rows(statement, 1, 2).as_str(), sql);
+        assert_eq!(
+            for_many_rows(statement, 3, 2).as_str(),
+            "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4), ($5, $6) ON CONFLICT DO NOTHING"
+        );
     }
 }

@@ -5,13 +5,13 @@
 
 pub(crate) mod due;
 pub(crate) mod filter;
+pub(crate) mod pending;
 mod rows;
 pub(crate) mod snapshot;
 
 use claviger_domain::apis::AuthType;
-use claviger_domain::event::NewEvent;
 use claviger_domain::id::{ApplicationId, EnvironmentId, KeyId, KeySetId, OrganizationId};
-use claviger_domain::key_sets::{Custody, Key, KeySet};
+use claviger_domain::key_sets::{Key, KeySet};
 use claviger_domain::policy_templates::TemplateVersion;
 use claviger_domain::secret::Digest;
 use claviger_domain::time::Timestamp;
@@ -23,9 +23,8 @@ use crate::error::StoreError;
 use crate::list::{Assembly, ListQuery, Page};
 use crate::reader::{Reader, read_all};
 use crate::statements::statements;
-use crate::stored::Stored;
 use crate::value::values;
-use rows::{DigestRow, KeyOfSet, key_facts, latest_facts};
+use rows::{DigestRow, KeyOfSet};
 
 statements! {
     BY_ID = concat!("SELECT ", rows::set_columns!(), " FROM key_sets WHERE id = $1 AND removed_at IS NULL");
@@ -50,131 +49,6 @@ statements! {
                  WHERE keys.secret_digest = $1 AND keys.removed_at IS NULL";
     DIGESTS_OF_SET = "SELECT keys.key_set_id, keys.id, keys.digest_key, keys.key_digest, keys.secret_digest FROM keys \
                  WHERE keys.key_set_id = $1 ORDER BY keys.generation";
-    INSERT = "INSERT INTO key_sets (id, name, folded_name, organization_id, group_id, application_id, environment_id, \
-              auth_type, policy, template_id, template_version, suspended_by, created_at, search, next_due_at, \
-              latest_key_id, latest_status, latest_stops_at, latest_stops_as, latest_created_at, \
-              latest_provisioned_at, latest_rotation_due_at, latest_expires_at, latest_revoked_at) \
-              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-              $22, $23, $24)";
-    UPDATE = "UPDATE key_sets SET name = $2, folded_name = $3, policy = $4, template_id = $5, template_version = $6, \
-              suspended_by = $7, search = $8, next_due_at = $9, latest_key_id = $10, latest_status = $11, \
-              latest_stops_at = $12, latest_stops_as = $13, latest_created_at = $14, latest_provisioned_at = $15, \
-              latest_rotation_due_at = $16, latest_expires_at = $17, latest_revoked_at = $18 WHERE id = $1";
-    REMOVE = "UPDATE key_sets SET removed_at = $2 WHERE id = $1";
-    REMOVE_KEYS = "UPDATE keys SET removed_at = $2 WHERE key_set_id = $1";
-    INSERT_KEY = "INSERT INTO keys (id, key_set_id, application_id, environment_id, auth_type, generation, masked, \
-                  issued_by, created_at, planned_at, digest_key, key_digest, secret_digest, custody, start_at, \
-                  provisioned_at, rotation_due_at, expires_at, retires_at, retires_as, ended_at, end_planned_at, \
-                  end_reason, suspended_by, superseded_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-                  $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)";
-    UPDATE_KEY = "UPDATE keys SET custody = $2, start_at = $3, provisioned_at = $4, rotation_due_at = $5, \
-                  expires_at = $6, retires_at = $7, retires_as = $8, ended_at = $9, end_planned_at = $10, \
-                  end_reason = $11, suspended_by = $12, superseded_by = $13 WHERE id = $1";
-}
-
-impl Stored for KeySet {
-    type Id = KeySetId;
-
-    async fn load(reader: &mut Reader, id: KeySetId) -> Result<Option<Self>, StoreError> {
-        reader.key_set(id).await
-    }
-
-    async fn insert(&self, reader: &mut Reader, event: &NewEvent) -> Result<(), StoreError> {
-        let mut values = values![
-            self.id,
-            &self.name,
-            self.name.folded(),
-            self.organization_id,
-            self.group_id,
-            self.application_id,
-            self.environment_id,
-            self.auth_type.as_str(),
-            rows::policy(self),
-            self.template.template_id,
-            self.template.template_version,
-            rows::suspended_by(self),
-            self.created_at,
-        ];
-        values.extend(latest_facts(self));
-        reader.execute(INSERT, values).await?;
-        self.save_keys(&[], reader, event).await
-    }
-
-    async fn update(&self, before: &Self, reader: &mut Reader, event: &NewEvent) -> Result<(), StoreError> {
-        let mut values = values![
-            self.id,
-            &self.name,
-            self.name.folded(),
-            rows::policy(self),
-            self.template.template_id,
-            self.template.template_version,
-            rows::suspended_by(self),
-        ];
-        values.extend(latest_facts(self));
-        reader.execute(UPDATE, values).await?;
-        let saved: Vec<_> = before.keys.iter().map(|key| key_facts(before, key)).collect();
-        self.save_keys(&saved, reader, event).await?;
-        for (key, before) in self.keys.iter().zip(&before.keys) {
-            if is_to_be_wiped(key, before) {
-                reader.wipe_sealed(key.id).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The set was Pending and nothing uses it any more: its Key is unknown from now on.
-    async fn hide(&self, reader: &mut Reader, event: &NewEvent) -> Result<(), StoreError> {
-        for key in &self.keys {
-            reader.wipe_sealed(key.id).await?;
-        }
-        reader.execute(REMOVE_KEYS, values![self.id, event.at]).await?;
-        reader.execute(REMOVE, values![self.id, event.at]).await.map(drop)
-    }
-}
-
-/// Whether the sealed value of a Key has no use any more: it was shown the one time that it may be, or the
-/// Key ended, and what ended is never retrieved (product.md D8).
-fn is_to_be_wiped(key: &Key, before: &Key) -> bool {
-    (before.custody == Custody::Once && key.custody == Custody::Shown)
-        || (before.ended.is_none() && key.ended.is_some())
-}
-
-/// Writes the rows of a set's Keys.
-trait SaveKeys {
-    /// Writes the rows that differ from those `saved`, which are of the first Keys of the chain.
-    async fn save_keys(
-        &self,
-        saved: &[Vec<crate::value::Value>],
-        reader: &mut Reader,
-        event: &NewEvent,
-    ) -> Result<(), StoreError>;
-}
-
-impl SaveKeys for KeySet {
-    async fn save_keys(
-        &self,
-        saved: &[Vec<crate::value::Value>],
-        reader: &mut Reader,
-        event: &NewEvent,
-    ) -> Result<(), StoreError> {
-        for (index, key) in self.keys.iter().enumerate() {
-            let facts = key_facts(self, key);
-            match saved.get(index) {
-                Some(saved) if *saved == facts => {}
-                Some(_) => {
-                    let mut values = values![key.id];
-                    values.extend(facts);
-                    reader.execute(UPDATE_KEY, values).await?;
-                }
-                None => {
-                    let mut values = rows::issued(self, key, event)?;
-                    values.extend(facts);
-                    reader.execute(INSERT_KEY, values).await?;
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// A Key's digests, as kept beside it.
@@ -190,6 +64,9 @@ pub struct KeyDigests {
 impl Reader {
     /// The Key Set with its whole chain.
     pub async fn key_set(&mut self, id: KeySetId) -> Result<Option<KeySet>, StoreError> {
+        if let Some(known) = self.pending.key_sets.known(id) {
+            return Ok(known);
+        }
         let set = self.optional(BY_ID, values![id]).await?;
         self.with_keys_of_one(set).await
     }
@@ -296,6 +173,7 @@ impl Reader {
         let Some(mut set) = set else { return Ok(None) };
         let keys: Vec<KeyOfSet> = self.all(KEYS_OF_SET, values![set.id]).await?;
         set.keys = keys.into_iter().map(|KeyOfSet(_, key)| key).collect();
+        self.pending.key_sets.remember(&set);
         Ok(Some(set))
     }
 
@@ -311,14 +189,14 @@ impl Reader {
             query.value(set.id);
         }
         query.text(") ORDER BY keys.key_set_id, keys.generation");
-        let (sql, values) = query.finish();
-        let rows = self.connection.rows(sql, values).await?;
+        let rows = self.assembled(query).await?;
         let mut chains = std::collections::HashMap::<KeySetId, Vec<Key>>::new();
         for KeyOfSet(id, key) in read_all::<KeyOfSet>(&rows)? {
             chains.entry(id).or_default().push(key);
         }
         for set in &mut sets {
             set.keys = chains.remove(&set.id).unwrap_or_default();
+            self.pending.key_sets.remember(set);
         }
         Ok(sets)
     }

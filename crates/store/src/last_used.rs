@@ -42,8 +42,7 @@ impl Reader {
             let mut query = Assembly::default();
             query.text(MARKS.sql);
             query.and_either(OF_ID, ids);
-            let (sql, values) = query.finish();
-            let rows = self.connection.rows(sql, values).await?;
+            let rows = self.assembled(query).await?;
             marks.extend(read_all::<Mark>(&rows)?.into_iter().map(|Mark(id, at)| (id, at)));
         }
         Ok(marks)
@@ -53,9 +52,13 @@ impl Reader {
 impl Tx<'_> {
     /// Moves marks forward.
     pub async fn mark_used(&mut self, marks: &[(String, Timestamp)]) -> Result<(), StoreError> {
+        // Each once: a statement may touch a row once only.
+        let mut latest = HashMap::<&String, Timestamp>::with_capacity(marks.len());
         for (id, at) in marks {
-            self.execute(MARK, values![id, *at]).await?;
+            let mark = latest.entry(id).or_insert(*at);
+            *mark = (*at).max(*mark);
         }
-        Ok(())
+        let rows = latest.into_iter().map(|(id, at)| values![id, at]).collect();
+        self.connection.insert_many(MARK, rows).await
     }
 }

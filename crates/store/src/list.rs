@@ -347,13 +347,11 @@ impl Reader {
         &mut self,
         query: &ListQuery<T::Filter, T::Sort>,
     ) -> Result<Page<T>, StoreError> {
-        let (sql, values) = page_query::<T>(query).finish();
-        let rows = self.connection.rows(sql, values).await?;
+        let rows = self.assembled(page_query::<T>(query)).await?;
         let mut page = read_page::<T>(query, rows)?;
         if query.count {
-            let (sql, values) = count_query::<T>(query).finish();
-            let row = self.connection.optional(sql, values).await?;
-            let counted = match &row {
+            let rows = self.assembled(count_query::<T>(query)).await?;
+            let counted = match rows.first() {
                 Some(row) => Columns::of(row, T::TABLE).integer()?,
                 None => 0,
             };

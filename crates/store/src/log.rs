@@ -54,7 +54,7 @@ pub(crate) async fn begin(database: &Database) -> Result<(), StoreError> {
 pub(crate) async fn append(reader: &mut Reader, head: &Head, event: &NewEvent) -> Result<Head, StoreError> {
     let row = LogRow::of(event, Position(head.position.0 + 1), head.hash)?;
     let head = Head { position: row.position, hash: row.hash };
-    reader.execute(row::INSERT, row.into_values()).await?;
+    reader.pending.log.push(row.into_values());
     apply::apply(reader, event).await?;
     Ok(head)
 }

@@ -8,12 +8,25 @@ use sqlx::SqlStr;
 use crate::columns::{Columns, FromRow, Row};
 use crate::connection::Connection;
 use crate::error::StoreError;
+use crate::key_sets::pending::PendingKeySets;
+use crate::list::Assembly;
+use crate::log;
 use crate::statements::Statement;
 use crate::value::Value;
 
 /// What can be read. The functions stand in the files of their nouns.
 pub struct Reader {
     pub(crate) connection: Connection,
+    /// What was appended and has no rows yet. Every statement below writes it first, so that nothing is read
+    /// without it.
+    pub(crate) pending: Pending,
+}
+
+/// What a transaction holds back until its rows are needed.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    pub(crate) log: Vec<Vec<Value>>,
+    pub(crate) key_sets: PendingKeySets,
 }
 
 impl std::fmt::Debug for Reader {
@@ -24,7 +37,25 @@ impl std::fmt::Debug for Reader {
 
 impl Reader {
     pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection }
+        Self { connection, pending: Pending::default() }
+    }
+
+    /// One that the log is appended through.
+    pub(crate) fn writing(connection: Connection) -> Self {
+        let pending = Pending { log: Vec::new(), key_sets: PendingKeySets::writing() };
+        Self { connection, pending }
+    }
+
+    /// Writes what was held back.
+    pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
+        if !self.pending.log.is_empty() {
+            let rows = std::mem::take(&mut self.pending.log);
+            self.connection.insert_many(log::row::INSERT, rows).await?;
+        }
+        if !self.pending.key_sets.is_clean() {
+            self.flush_key_sets().await?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn execute(
@@ -32,6 +63,7 @@ impl Reader {
         statement: Statement,
         values: Vec<Value>,
     ) -> Result<u64, StoreError> {
+        self.flush().await?;
         self.connection.execute(statement.text(), values).await
     }
 
@@ -40,6 +72,7 @@ impl Reader {
         statement: Statement,
         values: Vec<Value>,
     ) -> Result<Vec<Row>, StoreError> {
+        self.flush().await?;
         self.connection.rows(statement.text(), values).await
     }
 
@@ -48,7 +81,15 @@ impl Reader {
         statement: Statement,
         values: Vec<Value>,
     ) -> Result<Option<Row>, StoreError> {
+        self.flush().await?;
         self.connection.optional(statement.text(), values).await
+    }
+
+    /// The rows of a query that was put together from fragments.
+    pub(crate) async fn assembled(&mut self, query: Assembly) -> Result<Vec<Row>, StoreError> {
+        self.flush().await?;
+        let (sql, values) = query.finish();
+        self.connection.rows(sql, values).await
     }
 
     pub(crate) async fn all<T: FromRow>(
@@ -68,11 +109,12 @@ impl Reader {
         row.map(|row| T::from_row(&mut Columns::of(&row, T::TABLE))).transpose()
     }
 
-    pub(crate) fn stream<T: FromRow + Send + 'static>(
+    pub(crate) async fn stream<T: FromRow + Send + 'static>(
         &mut self,
         sql: SqlStr,
         values: Vec<Value>,
     ) -> Result<BoxStream<'_, Result<T, StoreError>>, StoreError> {
+        self.flush().await?;
         let rows = self.connection.stream(sql, values)?;
         Ok(rows.map(|row| T::from_row(&mut Columns::of(&row?, T::TABLE))).boxed())
     }
@@ -84,6 +126,7 @@ impl Reader {
         values: Vec<Value>,
         mut take: impl FnMut(T) + Send,
     ) -> Result<(), StoreError> {
+        self.flush().await?;
         let mut rows = self.connection.stream(sql, values)?;
         while let Some(row) = rows.next().await {
             take(T::from_row(&mut Columns::of(&row?, T::TABLE))?);

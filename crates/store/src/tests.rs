@@ -22,6 +22,7 @@ pub(crate) const STATEMENTS: &[(&str, &[Statement])] = &[
     ("instance", crate::instance::STATEMENTS),
     ("key_sets", crate::key_sets::STATEMENTS),
     ("key_sets::due", crate::key_sets::due::STATEMENTS),
+    ("key_sets::pending", crate::key_sets::pending::STATEMENTS),
     ("key_sets::snapshot", crate::key_sets::snapshot::STATEMENTS),
     ("last_used", crate::last_used::STATEMENTS),
     ("leases", crate::leases::STATEMENTS),

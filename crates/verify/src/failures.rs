@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 pub const DEFAULT_FAILURES_PER_MINUTE: u32 = 120;
 
 const SHARDS: usize = 64;
-/// So many sources are remembered per shard; beyond, the one that failed longest ago is forgotten.
+/// So many sources are remembered per shard; beyond, one that failed long ago is forgotten.
 const SOURCES_PER_SHARD: usize = 1_024;
 const SLICES: usize = 12;
 const SECONDS_PER_SLICE: i64 = 5;
@@ -57,10 +57,11 @@ impl Failures {
     pub fn failed(&self, ip: IpAddr, now: Timestamp) -> bool {
         let source = Source::from(ip);
         let slice = now.as_micros().div_euclid(SECONDS_PER_SLICE * 1_000_000);
-        let shard = self.hasher.hash_one(source) as usize % SHARDS;
+        // The low bits place a source within its shard.
+        let shard = (self.hasher.hash_one(source) >> 40) as usize % SHARDS;
         let mut sources = self.shards[shard].lock();
         if sources.len() >= SOURCES_PER_SHARD && !sources.contains_key(&source) {
-            forget_oldest(&mut sources, slice);
+            forget_one(&mut sources);
         }
         let recent = sources.entry(source).or_insert(Recent { slice, counts: [0; SLICES] });
         recent.advance(slice);
@@ -74,14 +75,12 @@ impl Failures {
     }
 }
 
-/// Forgets whoever has not failed for a minute, or else the one whose last failure is the oldest.
-fn forget_oldest(sources: &mut HashMap<Source, Recent>, slice: i64) {
-    sources.retain(|_, recent| recent.slice > slice - SLICES as i64);
-    if sources.len() >= SOURCES_PER_SHARD {
-        let oldest = sources.iter().min_by_key(|(_, recent)| (recent.slice, recent.total()));
-        if let Some(oldest) = oldest.map(|(source, _)| *source) {
-            sources.remove(&oldest);
-        }
+/// Forgets, of a few, the one whose last failure is the oldest, and of several such the one that failed
+/// least. Looking at all would make the work of a flood grow with the flood.
+fn forget_one(sources: &mut HashMap<Source, Recent>) {
+    let oldest = sources.iter().take(16).min_by_key(|(_, recent)| (recent.slice, recent.total()));
+    if let Some(oldest) = oldest.map(|(source, _)| *source) {
+        sources.remove(&oldest);
     }
 }
 

@@ -46,6 +46,13 @@ pub struct Standing {
     pub freshness: Freshness,
 }
 
+impl Standing {
+    /// Whether calls are decided, rather than answered `stale`.
+    pub fn deciding(&self) -> bool {
+        self.freshness == Freshness::Fresh
+    }
+}
+
 /// Whether what a reader holds may be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {

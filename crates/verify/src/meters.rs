@@ -144,7 +144,8 @@ fn keep_later(marks: &mut HashMap<KeyId, Use>, mark: Use) {
 /// A number that stands for a Key in a minute, never 0.
 const fn mix(key: KeyId, minute: i64) -> u64 {
     let id = key.as_u128();
-    let mixed = (id as u64 ^ ((id >> 64) as u64).rotate_left(32)).wrapping_add(minute.cast_unsigned() << 1);
+    let mixed = ((id >> 64) as u64).wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ id as u64;
+    let mixed = mixed.wrapping_add(minute.cast_unsigned() << 1);
     let mixed = (mixed ^ mixed >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed | 1
 }

@@ -14,14 +14,17 @@ pub(super) struct Kind {
 /// its file's name.
 pub(super) const KINDS: &[Kind] = &[
     Kind { name: "unit and property", arguments: &["--lib", "--bins", "--test", "lifecycle*"] },
-    Kind { name: "store, on both databases", arguments: &["--test", "contract*"] },
-    Kind { name: "service, on both databases", arguments: &["--test", "service*"] },
+    Kind {
+        name: "deciding, in memory",
+        arguments: &["--test", "deciding*", "--test", "extraction*", "--test", "control*"],
+    },
     Kind { name: "keeper, as a process", arguments: &["--test", "keeper*"] },
+    Kind { name: "store, on both databases", arguments: &["--test", "contract*"] },
+    Kind { name: "use cases", arguments: &["--test", "service*"] },
     Kind { name: "HTTP", arguments: &["--test", "rest*"] },
-    Kind { name: "doors, behind nginx and Caddy", arguments: &["--test", "doors*"] },
+    Kind { name: "doors, nginx and Caddy", arguments: &["--test", "forward_auth*"] },
     Kind { name: "command line", arguments: &["--test", "cli*"] },
     Kind { name: "documents", arguments: &["--test", "docs*"] },
-    Kind { name: "examples in the documentation", arguments: &["--doc"] },
     Kind { name: "crashes", arguments: &["--test", "crash*"] },
 ];
 

@@ -1,6 +1,6 @@
 //! Key Sets and Keys as rows, both ways.
 
-use claviger_domain::event::NewEvent;
+use claviger_domain::event::Private;
 use claviger_domain::id::KeySetId;
 use claviger_domain::key_sets::{EndReason, Ended, Key, KeySet, KeyStatus, Retirement, Schedule};
 use claviger_domain::policy_templates::TemplateVersion;
@@ -173,8 +173,8 @@ fn search(set: &KeySet) -> String {
 }
 
 /// What never changes of a Key's row: from its id to its secret's digest.
-pub(crate) fn issued(set: &KeySet, key: &Key, event: &NewEvent) -> Result<Vec<Value>, StoreError> {
-    let Some(private) = &event.private else {
+pub(crate) fn issued(set: &KeySet, key: &Key, private: Option<&Private>) -> Result<Vec<Value>, StoreError> {
+    let Some(private) = private else {
         return Err(StoreError::corrupt("log", "a Key was issued without its digest"));
     };
     Ok(values![

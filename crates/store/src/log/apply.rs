@@ -5,7 +5,6 @@ use claviger_domain::applications::Application;
 use claviger_domain::environments::Environment;
 use claviger_domain::event::{NewEvent, Subject};
 use claviger_domain::groups::Group;
-use claviger_domain::key_sets::KeySet;
 use claviger_domain::members::Member;
 use claviger_domain::organizations::Organization;
 use claviger_domain::permission_groups::PermissionGroup;
@@ -29,7 +28,7 @@ pub(crate) async fn apply(reader: &mut Reader, event: &NewEvent) -> Result<(), S
         Subject::Api(id) => apply_to::<Api>(reader, id, event).await,
         Subject::Application(id) => apply_to::<Application>(reader, id, event).await,
         Subject::Subscription(id) => apply_to::<Subscription>(reader, id, event).await,
-        Subject::KeySet(id) => apply_to::<KeySet>(reader, id, event).await,
+        Subject::KeySet(id) => reader.apply_to_key_set(id, event).await,
         Subject::ServiceKey(id) => apply_to::<ServiceKey>(reader, id, event).await,
         // A node's row is its own report; the log says only that it was removed.
         Subject::Node(id) => reader.hide_node(id, event.at).await,

@@ -30,7 +30,7 @@ impl Reader {
     pub async fn verify_chain(&mut self) -> Result<ChainReport, StoreError> {
         let head = self.head().await?;
         let (mut last, mut hash) = (0, ORIGIN);
-        let mut rows = self.stream::<LogRow>(row::STREAM.text(), values![0_i64])?;
+        let mut rows = self.stream::<LogRow>(row::STREAM.text(), values![0_i64]).await?;
         let mut fault = None;
         while let Some(row) = rows.try_next().await? {
             if let Some(why) = misfit(&row, last + 1, &hash) {

@@ -82,7 +82,7 @@ impl Reader {
     /// Replays the log beside the tables and compares every row.
     pub async fn verify_state(&mut self) -> Result<StateReport, StoreError> {
         let store = Store::open("sqlite::memory:", Options::default()).await?;
-        let mut shadow = Self::new(store.database.begin().await?);
+        let mut shadow = Self::writing(store.database.begin().await?);
         let position = self.replay_into(&mut shadow).await?;
         let (mut rows, mut fault) = (0, None);
         for table in SHADOWS {
@@ -101,7 +101,7 @@ impl Reader {
 
     async fn replay_into(&mut self, shadow: &mut Self) -> Result<Position, StoreError> {
         let mut position = Position(0);
-        let mut events = self.stream::<Event>(row::STREAM.text(), values![0_i64])?;
+        let mut events = self.stream::<Event>(row::STREAM.text(), values![0_i64]).await?;
         while let Some(event) = events.try_next().await? {
             apply::apply(shadow, &event.event).await?;
             position = event.position;

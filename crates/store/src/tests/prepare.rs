@@ -36,6 +36,10 @@ fn fragment_queries() -> Vec<String> {
         queries_of::<PolicyTemplate>(crate::policy_templates::FRAGMENTS),
         queries_of::<ServiceKey>(crate::service_keys::FRAGMENTS),
         queries_of::<Subscription>(crate::subscriptions::FRAGMENTS),
+        crate::last_used::FRAGMENTS
+            .iter()
+            .map(|fragment| format!("SELECT last_used.id FROM last_used WHERE {}", fragment.0))
+            .collect(),
     ]
     .concat()
 }

@@ -83,7 +83,7 @@ pub(crate) async fn last_used_only_moves_forward(place: &Place) {
         assert_eq!(position, Position(0), "marks are no events");
     };
     mark(vec![("key_1", "PT5M"), ("key_2", "PT1M")]).await;
-    mark(vec![("key_1", "PT2M"), ("key_2", "PT9M")]).await;
+    mark(vec![("key_1", "PT2M"), ("key_2", "PT9M"), ("key_2", "PT3M")]).await;
     let ids = ["key_1", "key_2", "key_3"].map(ToOwned::to_owned);
     let marks = store.read().await.unwrap().last_used(&ids).await.unwrap();
     assert_eq!(marks.len(), 2);

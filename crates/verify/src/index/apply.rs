@@ -113,7 +113,7 @@ impl Writer {
             }
             EventBody::KeySetRemoved { key_set_id } => self.remove_set(*key_set_id),
             EventBody::KeyRetirementPlanned { key_set_id, key_id, retirement } => {
-                self.retire_key(*key_set_id, *key_id, retirement.retires_at)?;
+                self.retire_key(*key_set_id, *key_id, retirement.retires_at);
             }
             EventBody::KeyRevoked { key_set_id, key_id, ended }
             | EventBody::KeyExpired { key_set_id, key_id, ended } => {

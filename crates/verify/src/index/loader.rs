@@ -8,7 +8,7 @@ use claviger_domain::time::Timestamp;
 
 use super::Index;
 use super::writer::{Contradiction, Writer};
-use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, KeyFacts, SubscriptionFacts};
+use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, KeyFacts, KeySetFacts, SubscriptionFacts};
 use crate::follower::LoadError;
 
 /// A new world in the making, for one index.
@@ -33,6 +33,11 @@ impl<'i> Loader<'i> {
 
     pub fn application(&mut self, facts: ApplicationFacts) -> Result<(), LoadError> {
         Ok(self.writer.put_application(facts)?)
+    }
+
+    /// Adds a Key Set that has no Key yet. Those that have one come with it.
+    pub fn key_set(&mut self, facts: &KeySetFacts) {
+        self.writer.begin_set(*facts);
     }
 
     /// Adds a Key, of which the set's facts are a part. Keys of Applications that were deleted are left

@@ -91,7 +91,7 @@ impl Shard {
 
 fn split(set: KeySetId) -> (usize, u64) {
     let id = set.as_u128();
-    let mixed = ((id >> 64) as u64).rotate_left(32) ^ id as u64;
+    let mixed = ((id >> 64) as u64).wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ id as u64;
     let mixed = (mixed ^ mixed >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ((mixed >> (64 - SHARD_BITS)) as usize, mixed >> 8 & ((1 << PRINT_BITS) - 1))
 }

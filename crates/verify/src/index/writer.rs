@@ -256,8 +256,10 @@ impl Writer {
         key: KeyId,
         expires_at: Option<Timestamp>,
     ) -> Result<(), Contradiction> {
+        // The date first: a Key never works without it.
+        self.reschedule(set, key, expires_at);
         let record = self.record(set, key).ok_or(Contradiction::UnknownKey)?;
-        record.live(record.life().provisioned().stopping(expires_at));
+        record.live(record.life().provisioned());
         Ok(())
     }
 
@@ -266,22 +268,21 @@ impl Writer {
         let latest =
             self.records(set).map(Record::read).find(|key| key.references.latest()).map(|key| key.id);
         if let Some(key) = latest {
-            let retires_at = self.world.retirements.of(key).map(|dates| dates.retires_at);
-            self.date_key(set, key, expires_at, retires_at);
+            self.reschedule(set, key, expires_at);
         }
     }
 
+    fn reschedule(&mut self, set: KeySetId, key: KeyId, expires_at: Option<Timestamp>) {
+        let retires_at = self.world.retirements.of(key).map(|dates| dates.retires_at);
+        self.date_key(set, key, expires_at, retires_at);
+    }
+
     /// The Key stops working at `retires_at`, if nothing ends it before.
-    pub(super) fn retire_key(
-        &mut self,
-        set: KeySetId,
-        key: KeyId,
-        retires_at: Timestamp,
-    ) -> Result<(), Contradiction> {
-        let life = self.record(set, key).ok_or(Contradiction::UnknownKey)?.life();
-        let expires_at = self.world.expires_at(key, life);
-        self.date_key(set, key, expires_at, Some(retires_at));
-        Ok(())
+    pub(super) fn retire_key(&mut self, set: KeySetId, key: KeyId, retires_at: Timestamp) {
+        if let Some(life) = self.record(set, key).map(Record::life) {
+            let expires_at = self.world.expires_at(key, life);
+            self.date_key(set, key, expires_at, Some(retires_at));
+        }
     }
 
     /// Records the Key's end. One that the index does not hold has nothing to end.

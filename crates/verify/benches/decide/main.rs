@@ -1,0 +1,140 @@
+//! What deciding costs, as ratios against a limit measured in the same run (docs/performance.md):
+//! interleaved, the median of several rounds.
+//!
+//! `cargo bench -p claviger-verify` measures at 1,000, 100,000 and 1,000,000 Keys; other sizes can be
+//! given: `cargo bench -p claviger-verify -- 10000000` (needs 3 GB).
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+
+mod population;
+mod reference;
+mod rounds;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use claviger_domain::time::Timestamp;
+use claviger_verify::{Credential, DEFAULT_MAX_STALENESS_SECONDS, Index, Meters, Request};
+
+use self::population::{NOW, Population};
+use self::reference::FlatTable;
+use self::rounds::{Figure, interleave};
+
+const ROUNDS: usize = 7;
+/// How many decisions one round makes.
+const CALLS: usize = 100_000;
+
+fn main() {
+    let sizes: Vec<usize> =
+        std::env::args().filter_map(|argument| argument.replace('_', "").parse().ok()).collect();
+    let sizes = if sizes.is_empty() { vec![1_000, 100_000, 1_000_000] } else { sizes };
+    println!("{:>10}  {:<44} {:>9}  {:>7}  target", "keys", "what", "ns", "ratio");
+    for size in sizes {
+        measure(size);
+    }
+}
+
+fn measure(size: usize) {
+    let (index, population, table) = build(size);
+    let meters = Meters::default();
+    let decide = |at: usize| {
+        let call = population.call(at);
+        let request = Request {
+            api: Some(call.api),
+            environment: Some(call.environment),
+            permissions: &["orders:read"],
+            ..Request::new(Credential::from_parts(Some(call.key), call.secret))
+        };
+        let decision = index.decide(&request, NOW);
+        meters.observe(&decision, None, NOW);
+        decision.code() as usize
+    };
+    let digest = |at: usize| {
+        let digest = population.digests().newest.key.digest(population.call(at).key.as_bytes());
+        usize::from(digest.as_bytes()[0])
+    };
+    let flat = |at: usize| table.decide(population.digests(), population.call(at).key, NOW);
+    let malformed = |at: usize| {
+        let call = population.call(at);
+        // One letter is missing.
+        let credential = Credential::from_parts(Some(&call.key[..call.key.len() - 1]), None);
+        index.decide(&Request { api: Some(call.api), ..Request::new(credential) }, NOW).code() as usize
+    };
+    let mistyped = |at: usize| {
+        let request = Request { api: Some("orders-1"), ..Request::new(population.mistyped(at)) };
+        index.decide(&request, NOW).code() as usize
+    };
+    let [decision, bare, one_line, malformed, mistyped] =
+        interleave(ROUNDS, CALLS, [&decide, &digest, &flat, &malformed, &mistyped]);
+    let row = |what: &str, figure: Figure, limit: Option<Figure>, target: &str| {
+        let ratio = limit.map_or(String::new(), |limit| format!("{:.2}", figure.nanos / limit.nanos));
+        println!("{size:>10}  {what:<44} {:>9.1}  {ratio:>7}  {target}", figure.nanos);
+    };
+    row("the digest alone", bare, None, "");
+    row("a flat table of one line per key", one_line, None, "");
+    row("a decision, everything on, by its digest", decision, Some(bare), "<= 2.5 at 1,000 keys");
+    row("a decision by the flat table", decision, Some(one_line), "<= 1.3 at 10,000,000 keys");
+    row("a key of the wrong length", malformed, None, "<= 50 ns");
+    row("a key with a typing error", mistyped, None, "<= 50 ns");
+    two_cores(size, &decide);
+}
+
+/// The index, and a sample of calls on it that outgrows the caches as the index does.
+fn build(size: usize) -> (Index, Population, FlatTable) {
+    let index = Index::new(DEFAULT_MAX_STALENESS_SECONDS);
+    let population = Population::new(size);
+    index.use_digest_keys(population.digests().clone());
+    let begun = Instant::now();
+    let mut took = Duration::ZERO;
+    let used = allocation_counter::measure(|| {
+        population.load(&index);
+        took = begun.elapsed();
+    });
+    let each = |bytes: u64| bytes as f64 / size as f64;
+    let held = each(u64::try_from(used.bytes_current).unwrap_or_default());
+    let most = each(used.bytes_max);
+    println!(
+        "{size:>10}  {:<44} {held:>9.1}  {:>7}  <= 110 at 10,000,000 keys",
+        "memory of the index, bytes per key", ""
+    );
+    println!(
+        "{size:>10}  {:<44} {most:>9.1}  {:>7.2}  <= 1.1",
+        "the most while loading, by what is kept",
+        most / held
+    );
+    println!(
+        "{size:>10}  {:<44} {:>9.0}  {:>7}",
+        "loading, per key",
+        took.as_nanos() as f64 / size as f64,
+        ""
+    );
+    let table = FlatTable::of(&population);
+    (index, population, table)
+}
+
+fn two_cores(size: usize, decide: &(impl Fn(usize) -> usize + Sync)) {
+    let run = |threads: usize| {
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            for thread in 0..threads {
+                scope.spawn(move || {
+                    for at in 0..CALLS * 3 {
+                        black_box(decide(at * 2 + thread));
+                    }
+                });
+            }
+        });
+        (threads * CALLS * 3) as f64 / begun.elapsed().as_secs_f64()
+    };
+    let mut ratios: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            let one = run(1);
+            run(2) / one
+        })
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    let (what, target) = ("two cores against one", ">= 1.75 at 1,000 keys");
+    println!("{size:>10}  {what:<44} {:>9}  {:>7.2}  {target}", "", ratios[ROUNDS / 2]);
+}
+
+const _: Timestamp = NOW;

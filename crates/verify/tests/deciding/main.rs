@@ -1,0 +1,7 @@
+//! Deciding, held against the spec's table of codes and against a plain model of the world.
+
+mod codes;
+mod free;
+mod model;
+mod story;
+mod together;
