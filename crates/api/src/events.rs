@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use crate::answer::{Answered, Shown, Tagged};
 use crate::app::{App, At};
 use crate::asked::Asked;
+use crate::query::FORMAT;
 use crate::refused::Refused;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -46,7 +47,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     extensions(("x-permission" = json!("events:read")), ("x-sorts" = json!(["position"])))
 )]
 pub(crate) async fn list(State(app): State<App>, asked: Asked) -> Answered<Response> {
-    let format = asked.query.once("format")?.map(str::to_owned);
+    let format = asked.query.once(FORMAT)?.map(str::to_owned);
     let (request, given) = asked.list();
     match format.as_deref() {
         None | Some("json") => Ok(Shown(app.service.event_list(&request, &given).await?).into_response()),
@@ -54,7 +55,7 @@ pub(crate) async fn list(State(app): State<App>, asked: Asked) -> Answered<Respo
             let export = app.service.event_export(&request, &given).await?;
             Ok(ndjson(app.service.clone(), export))
         }
-        Some(_) => Err(Refused::bad_query("format", "must be `json` or `ndjson`")),
+        Some(_) => Err(Refused::bad_query(FORMAT, "must be `json` or `ndjson`")),
     }
 }
 

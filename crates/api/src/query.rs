@@ -34,13 +34,15 @@ impl Query {
 
     /// All parameters but those that concern the face alone.
     pub(crate) fn into_pairs(mut self) -> Vec<(String, String)> {
-        self.0.retain(|(name, _)| name != WAIT_FOR);
+        self.0.retain(|(name, _)| name != WAIT_FOR && name != FORMAT);
         self.0
     }
 }
 
 /// The parameter of reads that names a position to wait for.
 pub(crate) const WAIT_FOR: &str = "wait_for";
+/// The parameter that says how a list is written.
+pub(crate) const FORMAT: &str = "format";
 
 fn unknown(raw_name: &str, known: &[String]) -> Refused {
     let name: String =

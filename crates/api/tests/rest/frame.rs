@@ -31,11 +31,11 @@ async fn what_is_not_there_is_a_problem_too() {
     let world = World::on_sqlite().await;
     let nowhere = world.get("/v1/nowhere").send().await;
     assert_eq!((nowhere.status, nowhere.code().as_str()), (404, "not_found"));
-    let method = world.call("PUT", "/v1/groups").by(&world.owner).send().await;
+    let method = world.call("PUT", "/v1/applications").by(&world.owner).send().await;
     assert_eq!((method.status, method.code().as_str()), (405, "method_not_allowed"));
     let allow = method.header("allow").expect("Allow");
     assert!(allow.contains("GET") && allow.contains("POST"), "{allow}");
-    let head = world.call("HEAD", "/v1/groups").by(&world.owner).send().await;
+    let head = world.call("HEAD", "/v1/applications").by(&world.owner).send().await;
     assert_eq!((head.status, head.bytes.len()), (200, 0));
     let large = world.get("/healthz").header("x-large", &"x".repeat(33 << 10)).send().await;
     assert_eq!((large.status, large.code().as_str()), (431, "headers_too_large"));
@@ -79,6 +79,16 @@ async fn the_document_says_what_every_route_can_answer() {
     for (at, _) in text.match_indices("#/components/schemas/") {
         let name: String = text[at + 21..].chars().take_while(|c| *c != '"').collect();
         assert!(schemas.contains_key(&name), "nothing says what {name} is");
+    }
+    let mut ids = std::collections::BTreeSet::new();
+    for route in crate::routes::all() {
+        let operation = &route.operation;
+        let id = operation["operationId"].as_str().expect("an id").to_owned();
+        assert!(ids.insert(id.clone()), "two operations are called {id}");
+        assert!(operation["summary"].is_string(), "{} has no summary", route.name());
+        for status in ["400", "401", "429", "500", "503"] {
+            assert!(operation["responses"][status].is_object(), "{} lacks {status}", route.name());
+        }
     }
 }
 

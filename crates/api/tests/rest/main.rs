@@ -1,7 +1,14 @@
 //! The REST face on the real service: a real database, a real keeper (this program, started again), and a
 //! clock that stands still until it is moved.
 
+mod answers;
+mod bad_input;
+mod call;
+mod callers;
+mod fixtures;
 mod frame;
+mod routes;
+mod twins;
 mod world;
 
 claviger_testkit::be_the_keeper!();
