@@ -199,7 +199,7 @@ impl Service {
         let (taken, _) = self
             .store()
             .commit("scheduler_lease", |tx| {
-                Box::pin(async move { Ok::<_, Error>(tx.take_lease(LEASE, holder, until, now).await?) })
+                Box::pin(async move { Ok::<_, Error>(tx.take_lease(LEASE, holder, now, until).await?) })
             })
             .await?;
         Ok(taken)

@@ -6,7 +6,10 @@ mod world;
 
 mod apis;
 mod groups;
+mod key_sets;
 mod policy_templates;
+mod retrieve;
+mod schedule;
 mod subscriptions;
 mod workspace;
 

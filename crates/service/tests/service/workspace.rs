@@ -1,9 +1,12 @@
 //! What the tests of the workspace set up again and again: a template, an API, an Application, a
 //! Subscription.
 
+use claviger_domain::event::Position;
+use claviger_domain::id::NodeId;
 use claviger_domain::key_sets::KeyStatus;
 use claviger_service::Error;
 use claviger_service::Written;
+use claviger_store::{NodeKind, NodeReport};
 use claviger_wire::{acts, apis, applications, key_sets, policy_templates, subscriptions};
 use serde_json::{Value, json};
 
@@ -154,5 +157,46 @@ impl World {
         let groups = self.service.group_list(&request, &query("/v1/groups", &filters)).await.expect("a page");
         let group_id = groups.items.iter().find(|group| group.name == "default").expect("a Group").id.clone();
         OtherOrganization { organization_id, group_id }
+    }
+}
+
+impl World {
+    /// Marks a Key as used now.
+    pub(crate) async fn used(&self, key_id: &str) {
+        let marks = &[(key_id.to_owned(), self.now())];
+        let marked = self
+            .service
+            .store()
+            .commit("test_mark", |tx| Box::pin(async move { tx.mark_used(marks).await }))
+            .await;
+        marked.expect("a mark");
+    }
+}
+
+impl World {
+    /// A second node tells how far it has applied the log.
+    pub(crate) async fn another_node_reports(&self, position: i64) {
+        let report = &NodeReport {
+            id: NodeId::from_bytes([2; 16]),
+            name: "node-2".to_owned(),
+            kind: NodeKind::Control,
+            position: Position(position),
+        };
+        let now = self.now();
+        let reported = self
+            .service
+            .store()
+            .commit("test_report", |tx| Box::pin(async move { tx.report_node(report, now).await }))
+            .await;
+        reported.expect("a report");
+    }
+}
+
+impl World {
+    /// The log's chain holds, and replaying it gives the tables.
+    pub(crate) async fn verify_log(&self) {
+        let mut reader = self.service.store().read().await.expect("a reader");
+        assert_eq!(reader.verify_chain().await.expect("a chain").fault, None);
+        assert_eq!(reader.verify_state().await.expect("tables").fault, None);
     }
 }
