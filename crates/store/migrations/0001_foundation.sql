@@ -255,18 +255,11 @@ CREATE INDEX key_sets_by_latest_expires ON key_sets ((COALESCE(latest_expires_at
 CREATE INDEX key_sets_by_latest_revoked ON key_sets ((COALESCE(latest_revoked_at, 9223372036854775807)), id) WHERE removed_at IS NULL;
 CREATE INDEX key_sets_due ON key_sets (next_due_at, id) WHERE removed_at IS NULL AND next_due_at IS NOT NULL;
 
--- Each row has all that deciding needs, its set's part too, so that a verifier loads one table.
 CREATE TABLE keys (
     id TEXT PRIMARY KEY,
     key_set_id TEXT NOT NULL REFERENCES key_sets (id),
-    application_id TEXT NOT NULL,
-    environment_id TEXT NOT NULL,
-    auth_type TEXT NOT NULL,
-    suspended_by TEXT,
     removed_at BIGINT,
     generation BIGINT NOT NULL,
-    -- The Key that came after it; the LATEST has none.
-    superseded_by TEXT,
     masked TEXT NOT NULL,
     issued_by TEXT NOT NULL,
     custody TEXT NOT NULL,
@@ -283,7 +276,11 @@ CREATE TABLE keys (
     end_reason TEXT,
     digest_key BIGINT NOT NULL,
     key_digest BYTEA NOT NULL,
-    secret_digest BYTEA
+    secret_digest BYTEA,
+    -- All that deciding needs of the Key and its set, packed: what never changes, and what does. A verifier
+    -- loads these two alone.
+    identity BYTEA NOT NULL,
+    deciding BYTEA NOT NULL
 );
 CREATE UNIQUE INDEX keys_of_set ON keys (key_set_id, generation);
 CREATE UNIQUE INDEX keys_digest ON keys (key_digest);

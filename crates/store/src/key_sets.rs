@@ -1,10 +1,11 @@
 //! Key Sets and their Keys in their tables.
 //!
 //! Two copies make reading cheap: a set's row has the dates and the status of its LATEST, by which lists
-//! filter and sort; a Key's row has what deciding needs of its set. Both are written here and nowhere else.
+//! filter and sort; a Key's row has all that deciding needs, packed. Both are written here and nowhere else.
 
 pub(crate) mod due;
 pub(crate) mod filter;
+mod packed;
 pub(crate) mod pending;
 mod rows;
 pub(crate) mod snapshot;
@@ -17,7 +18,7 @@ use claviger_domain::secret::Digest;
 use claviger_domain::time::Timestamp;
 
 pub use filter::{KeySetFilter, KeySetSort};
-pub use snapshot::KeyRow;
+pub use packed::KeyRow;
 
 use crate::error::StoreError;
 use crate::list::{Assembly, ListQuery, Page};

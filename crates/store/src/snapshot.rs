@@ -17,9 +17,7 @@ use crate::statements::statements;
 use crate::value::values;
 
 statements! {
-    GRANTS = "SELECT subscription_key_sets.key_set_id, subscriptions.api_id, subscriptions.permissions \
-              FROM subscriptions JOIN subscription_key_sets ON subscription_key_sets.subscription_id = subscriptions.id \
-              WHERE subscriptions.status = 'active'";
+    GRANTS = "SELECT key_set_ids, api_id, permissions FROM subscriptions WHERE status = 'active'";
     KEY_COUNT = "SELECT COUNT(*) FROM keys";
     HOLDERS_OF_PERMISSION_GROUP = "SELECT organization_id, group_id, environment_id, NULL AS expires_at, \
               NULL AS ip_allow_list FROM role_grants WHERE permission_group_id = $1 \
@@ -37,11 +35,22 @@ pub struct GrantRow {
     pub permissions: Option<Vec<ApiPermission>>,
 }
 
-impl FromRow for GrantRow {
+/// What one Active Subscription gives, to each of its Key Sets.
+struct Grants {
+    key_set_ids: Vec<KeySetId>,
+    api_id: ApiId,
+    permissions: Option<Vec<ApiPermission>>,
+}
+
+impl FromRow for Grants {
     const TABLE: &'static str = "subscriptions";
 
     fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
-        Ok(Self { key_set_id: columns.id()?, api_id: columns.id()?, permissions: columns.optional_json()? })
+        Ok(Self {
+            key_set_ids: columns.json()?,
+            api_id: columns.id()?,
+            permissions: columns.optional_json()?,
+        })
     }
 }
 
@@ -88,8 +97,13 @@ impl Reader {
     }
 
     /// What Active Subscriptions give to Key Sets.
-    pub async fn each_grant(&mut self, take: impl FnMut(GrantRow) + Send) -> Result<(), StoreError> {
-        self.each_row(GRANTS.text(), values![], take).await
+    pub async fn each_grant(&mut self, mut take: impl FnMut(GrantRow) + Send) -> Result<(), StoreError> {
+        let each = |grants: Grants| {
+            for key_set_id in grants.key_set_ids {
+                take(GrantRow { key_set_id, api_id: grants.api_id, permissions: grants.permissions.clone() });
+            }
+        };
+        self.each_row(GRANTS.text(), values![], each).await
     }
 
     /// How many Keys there are, living and dead.

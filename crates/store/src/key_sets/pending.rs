@@ -34,14 +34,13 @@ statements! {
               latest_rotation_due_at = $16, latest_expires_at = $17, latest_revoked_at = $18 WHERE id = $1";
     REMOVE = "UPDATE key_sets SET removed_at = $2 WHERE id = $1";
     REMOVE_KEYS = "UPDATE keys SET removed_at = $2 WHERE key_set_id = $1";
-    INSERT_KEY = "INSERT INTO keys (id, key_set_id, application_id, environment_id, auth_type, generation, masked, \
-                  issued_by, created_at, planned_at, digest_key, key_digest, secret_digest, custody, start_at, \
-                  provisioned_at, rotation_due_at, expires_at, retires_at, retires_as, ended_at, end_planned_at, \
-                  end_reason, suspended_by, superseded_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-                  $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)";
+    INSERT_KEY = "INSERT INTO keys (id, key_set_id, generation, masked, issued_by, created_at, planned_at, digest_key, \
+                  key_digest, secret_digest, identity, custody, start_at, provisioned_at, rotation_due_at, expires_at, \
+                  retires_at, retires_as, ended_at, end_planned_at, end_reason, deciding) VALUES ($1, $2, $3, $4, $5, $6, \
+                  $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
     UPDATE_KEY = "UPDATE keys SET custody = $2, start_at = $3, provisioned_at = $4, rotation_due_at = $5, \
                   expires_at = $6, retires_at = $7, retires_as = $8, ended_at = $9, end_planned_at = $10, \
-                  end_reason = $11, suspended_by = $12, superseded_by = $13 WHERE id = $1";
+                  end_reason = $11, deciding = $12 WHERE id = $1";
 }
 
 /// The sets of one transaction.

@@ -7,7 +7,7 @@ use claviger_domain::policy_templates::TemplateVersion;
 use claviger_domain::secret::{Digest, DigestKeyId};
 use claviger_domain::text::folded;
 
-use super::KeyDigests;
+use super::{KeyDigests, packed};
 use crate::columns::{Columns, FromRow};
 use crate::error::StoreError;
 use crate::value::{Value, json, values, word};
@@ -77,7 +77,7 @@ impl FromRow for KeyOfSet {
     }
 }
 
-pub(crate) fn schedule(columns: &mut Columns<'_>) -> Result<Option<Schedule>, StoreError> {
+fn schedule(columns: &mut Columns<'_>) -> Result<Option<Schedule>, StoreError> {
     let start = columns.optional_instant()?;
     let provisioned_at = columns.optional_instant()?;
     let rotation_due_at = columns.optional_instant()?;
@@ -90,12 +90,12 @@ pub(crate) fn schedule(columns: &mut Columns<'_>) -> Result<Option<Schedule>, St
     })
 }
 
-pub(crate) fn retirement(columns: &mut Columns<'_>) -> Result<Option<Retirement>, StoreError> {
+fn retirement(columns: &mut Columns<'_>) -> Result<Option<Retirement>, StoreError> {
     let (retires_at, reason) = (columns.optional_instant()?, columns.optional_word()?);
     Ok(retires_at.zip(reason).map(|(retires_at, reason)| Retirement { retires_at, reason }))
 }
 
-pub(crate) fn ended(columns: &mut Columns<'_>) -> Result<Option<Ended>, StoreError> {
+fn ended(columns: &mut Columns<'_>) -> Result<Option<Ended>, StoreError> {
     let (ended_at, planned_at) = (columns.optional_instant()?, columns.optional_instant()?);
     let reason = columns.optional_word()?;
     Ok(ended_at.zip(reason).map(|(ended_at, reason)| Ended { ended_at, planned_at, reason }))
@@ -172,7 +172,7 @@ fn search(set: &KeySet) -> String {
     folded(&text)
 }
 
-/// What never changes of a Key's row: from its id to its secret's digest.
+/// What never changes of a Key's row: from its id to its identity.
 pub(crate) fn issued(set: &KeySet, key: &Key, private: Option<&Private>) -> Result<Vec<Value>, StoreError> {
     let Some(private) = private else {
         return Err(StoreError::corrupt("log", "a Key was issued without its digest"));
@@ -180,9 +180,6 @@ pub(crate) fn issued(set: &KeySet, key: &Key, private: Option<&Private>) -> Resu
     Ok(values![
         key.id,
         set.id,
-        set.application_id,
-        set.environment_id,
-        set.auth_type.as_str(),
         key.generation,
         &key.masked,
         word(&key.issued_by),
@@ -191,12 +188,12 @@ pub(crate) fn issued(set: &KeySet, key: &Key, private: Option<&Private>) -> Resu
         private.digest_key,
         &private.key,
         private.secret.as_ref(),
+        packed::identity(set, key, private),
     ])
 }
 
 /// What may change of a Key's row: from `custody` on.
 pub(crate) fn key_facts(set: &KeySet, key: &Key) -> Vec<Value> {
-    let superseded_by = set.keys.iter().find(|other| other.generation == key.generation + 1);
     values![
         word(&key.custody),
         key.schedule.map(|schedule| schedule.start),
@@ -208,7 +205,6 @@ pub(crate) fn key_facts(set: &KeySet, key: &Key) -> Vec<Value> {
         key.ended.map(|ended| ended.ended_at),
         key.ended.and_then(|ended| ended.planned_at),
         key.ended.map(|ended| ended.reason.as_str()),
-        suspended_by(set),
-        superseded_by.map(|other| other.id),
+        packed::deciding(set, key),
     ]
 }
