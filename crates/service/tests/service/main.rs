@@ -5,11 +5,13 @@
 mod world;
 
 mod apis;
+mod authority;
 mod groups;
 mod key_sets;
 mod policy_templates;
 mod retrieve;
 mod schedule;
+mod service_keys;
 mod subscriptions;
 mod workspace;
 
