@@ -12,7 +12,7 @@ use claviger_domain::time::Timestamp;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
-use crate::index::Decision;
+use crate::index::{Decision, Minute};
 
 const STRIPES: usize = 16;
 const CODES: usize = Code::ALL.len();
@@ -39,8 +39,14 @@ impl Meters {
     /// Counts the decision, and marks the Key as used if the call may pass.
     pub fn observe(&self, decision: &Decision, source: Option<IpAddr>, now: Timestamp) {
         self.count(decision.code());
-        if let Some(key) = decision.key_id().filter(|_| decision.allowed()) {
-            self.last_used.mark(key, source, now);
+        let minute = Minute::of(now);
+        if !decision.allowed() || decision.is_marked(minute) {
+            return;
+        }
+        if let Some(key) = decision.key_id()
+            && self.last_used.mark(key, source, now)
+        {
+            decision.mark(minute);
         }
     }
 
@@ -71,23 +77,17 @@ pub struct Use {
     pub source: Option<IpAddr>,
 }
 
-const RECENT: usize = 4_096;
 const MICROS_PER_MINUTE: i64 = 60_000_000;
+/// So many marks wait in a stripe at most. They are drained every few seconds; when nobody does, the
+/// newest are left out.
+const MAX_WAITING: usize = 65_536;
 
-/// Marks of use that wait to be written down: at most one per Key.
+/// Marks of use that wait to be written down.
+#[derive(Default)]
 pub struct LastUsed {
-    /// What was marked in the present minute. A busy Key is only read here.
-    recent: Box<[AtomicU64]>,
-    waiting: [Mutex<HashMap<KeyId, Use>>; STRIPES],
-}
-
-impl Default for LastUsed {
-    fn default() -> Self {
-        Self {
-            recent: (0..RECENT).map(|_| AtomicU64::new(0)).collect(),
-            waiting: std::array::from_fn(|_| Mutex::default()),
-        }
-    }
+    waiting: [Mutex<Vec<Use>>; STRIPES],
+    /// Those that could not be written down: one per Key.
+    kept: Mutex<HashMap<KeyId, Use>>,
 }
 
 impl std::fmt::Debug for LastUsed {
@@ -97,40 +97,35 @@ impl std::fmt::Debug for LastUsed {
 }
 
 impl LastUsed {
-    /// Marks the Key as used in this minute. The first mark of a minute keeps its source.
-    pub fn mark(&self, key: KeyId, source: Option<IpAddr>, now: Timestamp) {
+    /// Marks the Key as used in this minute. False if there was no room at once.
+    fn mark(&self, key: KeyId, source: Option<IpAddr>, now: Timestamp) -> bool {
         let minute = now.as_micros().div_euclid(MICROS_PER_MINUTE);
-        let mixed = mix(key, minute);
-        let recent = &self.recent[(mix(key, 0) >> 32) as usize % RECENT];
-        if recent.load(Ordering::Relaxed) == mixed {
-            return;
-        }
         let mark = Use { key_id: key, at: Timestamp::from_micros(minute * MICROS_PER_MINUTE), source };
-        // Any stripe will do, they are merged when drained. If all are busy, the next call marks.
+        // Any stripe will do, they are merged when drained; none is waited for.
         let first = stripe();
-        for at in 0..STRIPES {
-            if let Some(mut waiting) = self.waiting[(first + at) % STRIPES].try_lock() {
-                waiting.insert(key, mark);
-                recent.store(mixed, Ordering::Relaxed);
-                return;
-            }
-        }
+        (0..STRIPES).any(|at| {
+            let waiting = self.waiting[(first + at) % STRIPES].try_lock();
+            waiting
+                .filter(|waiting| waiting.len() < MAX_WAITING)
+                .map(|mut waiting| waiting.push(mark))
+                .is_some()
+        })
     }
 
     /// Takes all marks, the latest of each Key.
     pub fn drain(&self) -> Vec<Use> {
-        let mut latest: HashMap<KeyId, Use> = HashMap::new();
+        let mut latest = std::mem::take(&mut *self.kept.lock());
         for stripe in &self.waiting {
             let marks = std::mem::take(&mut *stripe.lock());
-            marks.into_values().for_each(|mark| keep_later(&mut latest, mark));
+            marks.into_iter().for_each(|mark| keep_later(&mut latest, mark));
         }
         latest.into_values().collect()
     }
 
     /// Puts marks back that could not be written down.
     pub fn restore(&self, marks: impl IntoIterator<Item = Use>) {
-        let mut waiting = self.waiting[0].lock();
-        marks.into_iter().for_each(|mark| keep_later(&mut waiting, mark));
+        let mut kept = self.kept.lock();
+        marks.into_iter().for_each(|mark| keep_later(&mut kept, mark));
     }
 }
 
@@ -139,15 +134,6 @@ fn keep_later(marks: &mut HashMap<KeyId, Use>, mark: Use) {
     if kept.at < mark.at {
         *kept = mark;
     }
-}
-
-/// A number that stands for a Key in a minute, never 0.
-const fn mix(key: KeyId, minute: i64) -> u64 {
-    let id = key.as_u128();
-    let mixed = ((id >> 64) as u64).wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ id as u64;
-    let mixed = mixed.wrapping_add(minute.cast_unsigned() << 1);
-    let mixed = (mixed ^ mixed >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed | 1
 }
 
 /// The stripe of this thread.
@@ -177,23 +163,27 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_marked_once_a_minute_and_drained_with_its_latest() {
+    fn the_latest_mark_of_each_key_is_drained() {
         let used = LastUsed::default();
         let source: Option<IpAddr> = Some("192.0.2.7".parse().expect("an address"));
-        used.mark(key(1), source, at(61));
-        used.mark(key(1), None, at(119));
+        assert!(used.mark(key(1), source, at(61)));
         assert_eq!(used.drain(), [Use { key_id: key(1), at: at(60), source }]);
-        used.mark(key(1), None, at(119));
-        assert_eq!(used.drain(), [], "the minute is written down already");
         used.mark(key(1), None, at(120));
         used.mark(key(2), None, at(121));
         used.mark(key(1), source, at(180));
         let mut drained = used.drain();
         drained.sort_by_key(|mark| mark.key_id);
-        assert_eq!(
-            drained,
-            [Use { key_id: key(1), at: at(180), source }, Use { key_id: key(2), at: at(120), source: None }]
-        );
+        let expected =
+            [Use { key_id: key(1), at: at(180), source }, Use { key_id: key(2), at: at(120), source: None }];
+        assert_eq!(drained, expected);
+        assert_eq!(used.drain(), []);
+    }
+
+    #[test]
+    fn memory_stays_bounded_when_nobody_drains() {
+        let used = LastUsed::default();
+        let marked = (0..STRIPES * MAX_WAITING + 1_000).filter(|_| used.mark(key(1), None, at(60))).count();
+        assert_eq!(marked, STRIPES * MAX_WAITING);
     }
 
     #[test]
@@ -216,14 +206,13 @@ mod tests {
                     for n in 0..2_000_u32 {
                         meters.count(Code::Valid);
                         let id = KeyId::from_bytes(u128::from(n * 4 + thread).to_be_bytes());
-                        meters.last_used.mark(id, None, at(60));
+                        while !meters.last_used.mark(id, None, at(60)) {}
                     }
                 });
             }
         });
         let valid = meters.decisions().find(|(code, _)| *code == Code::Valid);
         assert_eq!(valid, Some((Code::Valid, 8_000)));
-        let drained = meters.last_used.drain().len();
-        assert!(drained > 7_900, "{drained}: a mark is left to the next call only if all stripes are busy");
+        assert_eq!(meters.last_used.drain().len(), 8_000);
     }
 }

@@ -1,11 +1,11 @@
 //! The limit: a table that can do nothing but find a key. One 64-byte line per key, open addressing, no
-//! updates, no names, no secrets.
+//! updates, no names. It takes the same digests.
 
 use claviger_domain::credential::WellFormed;
 use claviger_domain::time::Timestamp;
 use claviger_verify::DigestKeys;
 
-use crate::population::Population;
+use crate::population::{Call, Population};
 
 pub(crate) struct FlatTable {
     lines: Vec<Line>,
@@ -29,14 +29,19 @@ impl FlatTable {
         table
     }
 
-    pub(crate) fn decide(&self, digests: &DigestKeys, key: &str, now: Timestamp) -> usize {
-        let Some(key) = WellFormed::parse(key) else { return 1 };
+    pub(crate) fn decide(&self, digests: &DigestKeys, call: &Call<'_>, now: Timestamp) -> usize {
+        let Some(key) = WellFormed::parse(call.key) else { return 1 };
         let (first, second) = halves(digests.newest.key.digest(key.expose().as_bytes()).as_bytes());
         let mut at = self.home(first);
         loop {
             let line = &self.lines[at].0;
             if line[0] == first && line[1] == second {
-                return usize::from(line[6] < now.as_micros().unsigned_abs()) + line[7] as usize;
+                let secret = call.secret.and_then(WellFormed::parse);
+                let secret = secret.map(|it| digests.newest.secret.digest(it.expose().as_bytes()));
+                let matched = secret.is_none_or(|it| halves(it.as_bytes()).0 != line[5]);
+                return usize::from(matched)
+                    + usize::from(line[6] < now.as_micros().unsigned_abs())
+                    + line[7] as usize;
             }
             if line[0] == 0 {
                 return 2;

@@ -11,6 +11,7 @@ use claviger_domain::scope::Scope;
 use claviger_domain::time::Timestamp;
 
 use super::decision::Proved;
+use super::keys::Location;
 use super::record::{KeyRecord, Tag};
 use super::world::{Profile, Standing, World};
 use crate::digests::DigestGeneration;
@@ -34,6 +35,7 @@ struct Target<'w> {
 /// A key that was found, with what it shares with others.
 struct Found<'w> {
     key: KeyRecord,
+    location: Location,
     generation: &'w DigestGeneration,
     profile: &'w Profile,
     standing: Standing,
@@ -68,7 +70,7 @@ pub(super) fn decide(
     };
     match identify(world, freshness, request, target) {
         Ok(found) => {
-            let proved = Proved::new(&found.key, target.map(|target| target.slot));
+            let proved = Proved::new(&found.key, found.location, target.map(|target| target.slot));
             let code = judge(world, &found, request, target, now).err().unwrap_or(Code::Valid);
             Ok((code, Some(proved)))
         }
@@ -144,19 +146,20 @@ fn present<'a>(request: &Request<'a>, target: Option<Target<'_>>) -> Result<Opti
 fn find<'w>(world: &'w World, key: WellFormed<'_>) -> Result<Found<'w>, Stop> {
     // Without digest keys nothing can be decided.
     let digest_keys = world.digest_keys.as_ref().ok_or(Code::Stale)?;
-    let (generation, key) = digest_keys
+    let (generation, location) = digest_keys
         .generations()
         .find_map(|generation| {
             let digest = generation.key.digest(key.expose().as_bytes());
-            Some((generation, world.keys.find(Tag::of(&digest))?.read()))
+            Some((generation, world.keys.locate(Tag::of(&digest))?))
         })
         .ok_or(Code::Unknown)?;
+    let key = world.keys.at(location).read();
     let profile = world.profiles.get(key.references.profile()).ok_or(Stop::Outdated)?;
     let standing = *world.standings.get(key.references.application()).ok_or(Stop::Outdated)?;
     if key.life.removed() || standing == Standing::Deleted {
         return Err(Code::Unknown.into());
     }
-    Ok(Found { key, generation, profile, standing })
+    Ok(Found { key, location, generation, profile, standing })
 }
 
 /// Whether the Key's Application stands where the asker may look.

@@ -10,7 +10,8 @@ use claviger_domain::event::Position;
 use claviger_domain::id::{KeyId, KeySetId, OrganizationId};
 use claviger_domain::time::Timestamp;
 
-use super::record::{KeyRecord, Life, References};
+use super::keys::Location;
+use super::record::{KeyRecord, Life, Minute, References};
 use super::world::World;
 use crate::facts::{ApplicationFacts, EnvironmentFacts};
 
@@ -31,12 +32,14 @@ pub(super) struct Proved {
     key_set: KeySetId,
     life: Life,
     references: References,
+    location: Location,
     api: Option<u32>,
 }
 
 impl Proved {
-    pub(super) const fn new(key: &KeyRecord, api: Option<u32>) -> Self {
-        Self { key: key.id, key_set: key.key_set_id, life: key.life, references: key.references, api }
+    pub(super) const fn new(key: &KeyRecord, location: Location, api: Option<u32>) -> Self {
+        let KeyRecord { id, key_set_id, life, references, .. } = *key;
+        Self { key: id, key_set: key_set_id, life, references, location, api }
     }
 }
 
@@ -105,6 +108,18 @@ impl Decision {
     /// What is held of what was asked, in the order asked.
     pub fn held_of<'a>(&'a self, asked: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
         asked.iter().copied().filter(|asked| self.permissions().any(|held| held == *asked))
+    }
+
+    /// Whether a use of the Key in this minute is marked already.
+    pub(crate) fn is_marked(&self, minute: Minute) -> bool {
+        self.proved.is_none_or(|proved| self.world.keys.at(proved.location).is_marked(minute))
+    }
+
+    /// Marks a use of the Key in this minute.
+    pub(crate) fn mark(&self, minute: Minute) {
+        if let Some(proved) = self.proved {
+            self.world.keys.at(proved.location).mark(minute);
+        }
     }
 }
 

@@ -25,6 +25,13 @@ pub(super) struct Directory {
     shards: Vec<Arc<Shard>>,
 }
 
+/// Where a record stands in one state of the directory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Location {
+    shard: usize,
+    record: usize,
+}
+
 struct Shard {
     depth: u32,
     /// How many records are filled.
@@ -45,15 +52,26 @@ impl Directory {
     }
 
     pub(super) fn find(&self, tag: Tag) -> Option<&Record> {
+        self.locate(tag).map(|location| self.at(location))
+    }
+
+    pub(super) fn locate(&self, tag: Tag) -> Option<Location> {
         let hash = tag.hash();
-        self.shards[self.shard_of(place(hash))]
+        let shard = self.shard_of(place(hash));
+        self.shards[shard]
             .probe(place(hash), fingerprint(hash))
-            .find(|record| record.tag() == tag)
+            .find(|at| self.shards[shard].records[*at].tag() == tag)
+            .map(|record| Location { shard, record })
+    }
+
+    pub(super) fn at(&self, location: Location) -> &Record {
+        &self.shards[location.shard].records[location.record]
     }
 
     /// The record that a member of a Key Set points to.
     pub(super) fn find_member(&self, set: KeySetId, member: Member) -> Option<&Record> {
-        self.shards[self.shard_of(member.place)].probe(member.place, member.fingerprint).find(|record| {
+        let shard = &self.shards[self.shard_of(member.place)];
+        shard.probe(member.place, member.fingerprint).map(|at| &shard.records[at]).find(|record| {
             place(record.tag().hash()) == member.place
                 && record.key_set_id() == set
                 && !record.life().removed()
@@ -140,7 +158,7 @@ impl Shard {
     }
 
     /// The records at and after the home of `place` whose fingerprint fits, up to the first vacancy.
-    fn probe(&self, place: u32, fingerprint: u8) -> impl Iterator<Item = &Record> {
+    fn probe(&self, place: u32, fingerprint: u8) -> impl Iterator<Item = usize> {
         let mut group = self.home(place);
         let mut word = self.fingerprints[group].load(Ordering::Acquire);
         let mut fitting = bytes_equal(word, fingerprint);
@@ -158,7 +176,7 @@ impl Shard {
             }
             let slot = group * GROUP + fitting.trailing_zeros() as usize / 8;
             fitting &= fitting - 1;
-            Some(&self.records[slot])
+            Some(slot)
         })
     }
 

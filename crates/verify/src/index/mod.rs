@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 pub use self::decision::Decision;
 pub use self::entries::{Entries, KeyEntry};
 pub use self::loader::Loader;
+pub(crate) use self::record::Minute;
 pub use self::record::Tag;
 use self::world::World;
 pub use self::writer::Contradiction;

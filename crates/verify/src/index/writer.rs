@@ -188,7 +188,7 @@ impl Writer {
             }
         };
         if facts.latest && sibling.is_some() {
-            self.records(set.id).for_each(|record| record.refer(record.read().references.superseded()));
+            self.records(set.id).for_each(|record| record.refer(References::superseded));
         }
         let key = KeyRecord {
             tag: Tag::of(&facts.digest),
@@ -375,7 +375,7 @@ impl Writer {
         let profile = self.world.profiles.get(old).map(|profile| change(profile));
         let slot = self.profile_slot(profile.ok_or(Contradiction::UnknownKeySet)?)?;
         self.publish();
-        self.records(set).for_each(|record| record.refer(record.read().references.with_profile(slot)));
+        self.records(set).for_each(|record| record.refer(|references| references.with_profile(slot)));
         Ok(true)
     }
 

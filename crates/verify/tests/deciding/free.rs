@@ -42,9 +42,11 @@ fn no_decision_allocates() {
             assert!(application.is_some() && decision.environment().is_some());
             assert_eq!(decision.permissions().count(), if code == Code::Valid { 2 } else { 0 });
         };
-        // The first call of a thread, and of a Key in a minute, makes room for itself.
+        // The first call of a thread makes room for itself, and the first of a Key in a minute for its mark.
         ask();
         assert_eq!(allocation_counter::measure(ask).count_total, 0, "{code}");
+        let used = meters.last_used().drain();
+        assert_eq!(used.iter().map(|it| it.key_id).eq([key]), code == Code::Valid, "marked once: {used:?}");
     }
     let malformed =
         Request { api: Some("orders"), ..Request::new(Credential::from_parts(Some("clv_key_x"), None)) };
