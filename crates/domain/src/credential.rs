@@ -50,14 +50,18 @@ pub struct WellFormed<'a> {
 impl<'a> WellFormed<'a> {
     /// The text as a credential, or `None` if its kind, length, alphabet or checksum is wrong.
     pub fn parse(text: &'a str) -> Option<Self> {
-        let kind = CredentialKind::ALL.into_iter().find(|kind| text.starts_with(kind.prefix()))?;
         let body = text.as_bytes();
-        if body.len() != kind.prefix().len() + RANDOM_LENGTH + CHECKSUM_LENGTH {
-            return None;
-        }
+        let prefix_length = body.len().checked_sub(RANDOM_LENGTH + CHECKSUM_LENGTH)?;
+        // The length first: it leaves two kinds or three to compare with.
+        let kind = CredentialKind::ALL
+            .into_iter()
+            .find(|kind| kind.prefix().len() == prefix_length && text.starts_with(kind.prefix()))?;
         let (covered, checksum) = body.split_at(body.len() - CHECKSUM_LENGTH);
-        let alphanumeric = covered[kind.prefix().len()..].iter().all(u8::is_ascii_alphanumeric);
-        (alphanumeric && checksum == checksum_of(covered)).then_some(Self { kind, text })
+        // Without a way out in the middle, all letters are looked at side by side.
+        let alphanumeric =
+            covered[prefix_length..].iter().fold(true, |fits, b| fits & b.is_ascii_alphanumeric());
+        (alphanumeric && value_of(checksum)? == u64::from(crc32fast::hash(covered)))
+            .then_some(Self { kind, text })
     }
 
     pub const fn kind(&self) -> CredentialKind {
@@ -147,6 +151,19 @@ fn checksum_of(covered: &[u8]) -> [u8; CHECKSUM_LENGTH] {
     text
 }
 
+/// The number that six digits in base 62 stand for.
+fn value_of(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |value, byte| {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'A'..=b'Z' => byte - b'A' + 10,
+            b'a'..=b'z' => byte - b'a' + 36,
+            _ => return None,
+        };
+        Some(value * 62 + u64::from(digit))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,5 +218,7 @@ mod tests {
     fn the_checksum_is_crc_32_in_base_62() {
         // CRC-32 of "123456789" is 0xCBF43926 (the check value of the IEEE polynomial).
         assert_eq!(&checksum_of(b"123456789"), b"3jZRME");
+        assert_eq!(value_of(b"3jZRME"), Some(0xcbf4_3926));
+        assert_eq!((value_of(b"zzzzzz"), value_of(b"3jZRM_")), (Some(62_u64.pow(6) - 1), None));
     }
 }

@@ -23,10 +23,3 @@ pub struct DigestKeys {
     pub newest: DigestGeneration,
     pub previous: Option<DigestGeneration>,
 }
-
-impl DigestKeys {
-    /// The newest first.
-    pub(crate) fn generations(&self) -> impl Iterator<Item = &DigestGeneration> {
-        std::iter::once(&self.newest).chain(&self.previous)
-    }
-}

@@ -146,12 +146,12 @@ fn present<'a>(request: &Request<'a>, target: Option<Target<'_>>) -> Result<Opti
 fn find<'w>(world: &'w World, key: WellFormed<'_>) -> Result<Found<'w>, Stop> {
     // Without digest keys nothing can be decided.
     let digest_keys = world.digest_keys.as_ref().ok_or(Code::Stale)?;
-    let (generation, location) = digest_keys
-        .generations()
-        .find_map(|generation| {
-            let digest = generation.key.digest(key.expose().as_bytes());
-            Some((generation, world.keys.locate(Tag::of(&digest))?))
-        })
+    let try_with = |generation: &'w DigestGeneration| {
+        let digest = generation.key.digest(key.expose().as_bytes());
+        Some((generation, world.keys.locate(Tag::of(&digest))?))
+    };
+    let (generation, location) = try_with(&digest_keys.newest)
+        .or_else(|| digest_keys.previous.as_ref().and_then(try_with))
         .ok_or(Code::Unknown)?;
     let key = world.keys.at(location).read();
     let profile = world.profiles.get(key.references.profile()).ok_or(Stop::Outdated)?;
@@ -180,7 +180,7 @@ fn prove(found: &Found<'_>, secret: Option<&str>) -> Result<(), Code> {
     let secret = WellFormed::parse(secret).filter(|secret| secret.kind() == CredentialKind::Secret);
     let presented = secret.map(|secret| found.generation.secret.digest(secret.expose().as_bytes()));
     match presented {
-        Some(presented) if Tag::of(&presented) == due => Ok(()),
+        Some(presented) if due.matches(&presented) => Ok(()),
         _ => Err(Code::SecretMismatch),
     }
 }

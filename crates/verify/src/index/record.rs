@@ -17,7 +17,7 @@ const LIFE: usize = 8;
 const REFERENCES: usize = 9;
 
 /// The first 16 bytes of a digest: enough to find a key by and to tell two apart.
-#[derive(Clone, Copy, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tag([u64; 2]);
 
 impl Tag {
@@ -29,20 +29,16 @@ impl Tag {
         Self([high, low])
     }
 
+    /// In constant time: whether a secret that a stranger presents has this tag.
+    pub(super) fn matches(self, presented: &Digest) -> bool {
+        self.0.ct_eq(&Self::of(presented).0).into()
+    }
+
     /// Where a key with this tag is placed. Digests are as good as random.
     pub(super) const fn hash(self) -> u64 {
         self.0[0]
     }
 }
-
-/// In constant time: a secret's tag is compared with what a stranger presents.
-impl PartialEq for Tag {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
-    }
-}
-
-impl Eq for Tag {}
 
 impl fmt::Debug for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
