@@ -8,6 +8,8 @@ mod apis;
 mod authority;
 mod groups;
 mod key_sets;
+mod members;
+mod organizations;
 mod policy_templates;
 mod retrieve;
 mod schedule;
