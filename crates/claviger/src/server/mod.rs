@@ -7,6 +7,7 @@
 
 mod assembly;
 mod data;
+mod door;
 mod keeper;
 mod listeners;
 mod signals;
@@ -188,5 +189,5 @@ fn faces(service: &Service, configuration: &Configuration) -> Router {
         public_url: configuration.public_url.clone(),
         trusted: configuration.doors.trusted.clone(),
     };
-    claviger_api::router(service.clone(), &SystemEntropy, options)
+    claviger_api::router(service.clone(), &SystemEntropy, options).merge(door::routes(service, configuration))
 }
