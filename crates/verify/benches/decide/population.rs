@@ -1,5 +1,5 @@
 //! Keys made from a fixed seed: half of them living, two to a Key Set, each set subscribed to two of 200
-//! APIs; a third has secrets, one in fifty is about to retire. A sample of them can be presented; the
+//! APIs (one of ten popular ones, one of all); a third has secrets, one in fifty is about to retire. A sample of them can be presented; the
 //! others have digests that nobody knows a key for, which to a table is all the same.
 
 use std::collections::BTreeSet;
@@ -12,8 +12,8 @@ use claviger_domain::secret::{Digest, DigestKey, DigestKeyId};
 use claviger_domain::text::{Name, Slug};
 use claviger_domain::time::Timestamp;
 use claviger_verify::{
-    ApiFacts, ApplicationFacts, Credential, DigestGeneration, DigestKeys, EnvironmentFacts, Index, KeyEnd,
-    KeyFacts, KeySetFacts, SubscriptionFacts,
+    ApiFacts, ApplicationFacts, DigestGeneration, DigestKeys, EnvironmentFacts, Index, KeyEnd, KeyFacts,
+    KeySetFacts, SubscriptionFacts,
 };
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
@@ -24,6 +24,9 @@ const KEYS_PER_APPLICATION: usize = 20;
 /// So many keys can be presented; at 80 bytes a record they outgrow any cache.
 const SAMPLE: usize = 1_000_000;
 
+const KEY_LENGTH: usize = 46;
+const SECRET_LENGTH: usize = 49;
+
 pub(crate) struct Population {
     keys: usize,
     digests: DigestKeys,
@@ -31,9 +34,10 @@ pub(crate) struct Population {
     apis: Vec<String>,
 }
 
+/// In one piece, so that looking at it costs no more than a request's own headers do.
 struct Presentable {
-    key: String,
-    secret: Option<String>,
+    key: [u8; KEY_LENGTH],
+    secret: Option<[u8; SECRET_LENGTH]>,
     /// Its number among all Keys.
     number: usize,
 }
@@ -59,11 +63,15 @@ impl Population {
         let sample = (0..count)
             .map(|at| {
                 let number = at * step * 2 + 1;
-                let mut made = |kind| {
-                    credential::generate(kind, |buffer| random.fill_bytes(buffer)).value.expose().to_owned()
-                };
+                let mut made = |kind| credential::generate(kind, |buffer| random.fill_bytes(buffer)).value;
+                let key = made(CredentialKind::Key);
                 let secret = auth_type(number / 2).has_secret().then(|| made(CredentialKind::Secret));
-                Presentable { key: made(CredentialKind::Key), secret, number }
+                Presentable {
+                    key: key.expose().as_bytes().try_into().expect("the length of a key"),
+                    secret: secret
+                        .map(|it| it.expose().as_bytes().try_into().expect("the length of a secret")),
+                    number,
+                }
             })
             .collect();
         let apis = (0..APIS).map(|n| format!("orders-{n}")).collect();
@@ -78,27 +86,22 @@ impl Population {
         &self.digests
     }
 
-    /// Any call of the sample, in an order that jumps.
+    /// One call of the sample after the other; where their Keys stand in the index jumps.
     pub(crate) fn call(&self, at: usize) -> Call<'_> {
-        let it = &self.sample[at.wrapping_mul(2_654_435_761) % self.sample.len()];
+        let it = &self.sample[at % self.sample.len()];
         let set = it.number / 2;
         Call {
-            key: &it.key,
-            secret: it.secret.as_deref(),
-            api: &self.apis[set % APIS],
+            key: text(&it.key),
+            secret: it.secret.as_ref().map(|secret| text(secret)),
+            api: &self.apis[apis_of(set)[at % 2]],
             environment: if set.is_multiple_of(2) { "sandbox" } else { "production" },
         }
     }
 
-    /// A key whose checksum is that of its neighbour.
-    pub(crate) fn mistyped(&self, at: usize) -> Credential<'static> {
-        // Kept alive for the whole run, so that presenting it costs nothing.
-        static MISTYPED: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-        let mistyped = MISTYPED.get_or_init(|| {
-            let key = &self.sample[at % self.sample.len()].key;
-            format!("{}{}", &key[..key.len() - 1], if key.ends_with('0') { '1' } else { '0' })
-        });
-        Credential::from_parts(Some(mistyped), None)
+    /// A key whose last letter is wrong.
+    pub(crate) fn mistyped(&self) -> String {
+        let key = text(&self.sample[0].key);
+        format!("{}{}", &key[..key.len() - 1], if key.ends_with('0') { '1' } else { '0' })
     }
 
     pub(crate) fn all_digests(&self) -> impl Iterator<Item = Digest> {
@@ -108,7 +111,7 @@ impl Population {
     /// Of a Key that can be presented, its own; of the others, any.
     fn digest(&self, number: usize) -> Digest {
         match self.presentable(number) {
-            Some(it) => self.digests.newest.key.digest(it.key.as_bytes()),
+            Some(it) => self.digests.newest.key.digest(&it.key),
             None => random_digest(number),
         }
     }
@@ -131,7 +134,7 @@ impl Population {
         }
         (0..self.keys).for_each(|number| loader.key(&self.facts(number)).expect("room"));
         for set in 0..self.keys.div_ceil(2) {
-            for api in [set % APIS, (set / 7 + 1) % APIS] {
+            for api in apis_of(set) {
                 let facts = SubscriptionFacts {
                     api_id: ApiId::from_bytes(id(2, api)),
                     key_set_ids: vec![KeySetId::from_bytes(id(4, set))],
@@ -159,7 +162,7 @@ impl Population {
             latest: living,
             digest: self.digest(number),
             secret_digest: auth_type(set).has_secret().then(|| match secret {
-                Some(secret) => self.digests.newest.secret.digest(secret.as_bytes()),
+                Some(secret) => self.digests.newest.secret.digest(secret),
                 None => random_digest(number + 1_000_000_007),
             }),
             provisioned: true,
@@ -168,6 +171,17 @@ impl Population {
             ended: (!living && !number.is_multiple_of(50)).then_some(KeyEnd::Revoked),
         }
     }
+}
+
+/// One of the ten that everybody uses, and one of all.
+const fn apis_of(set: usize) -> [usize; 2] {
+    let popular = set / 3 % 10;
+    let other = set / 7 % (APIS - 10) + 10;
+    [popular, other]
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("credentials are ASCII")
 }
 
 const fn auth_type(set: usize) -> AuthType {

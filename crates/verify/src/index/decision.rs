@@ -77,7 +77,7 @@ impl Decision {
 
     /// The Application that called.
     pub fn application(&self) -> Option<&ApplicationFacts> {
-        self.world.applications.get(self.proved?.references.application()).map(Arc::as_ref)
+        self.world.applications.get(self.proved?.references.application())
     }
 
     /// The Organization that the Application belongs to.

@@ -45,7 +45,7 @@ impl World {
                 .iter()
                 .zip(self.standings.iter())
                 .filter(|(_, standing)| **standing != Standing::Deleted)
-                .map(|(facts, _)| (**facts).clone())
+                .map(|(facts, _)| facts.clone())
                 .collect(),
             keys: self.keys.iter().filter_map(|key| self.entry(&key)).collect(),
         };

@@ -14,6 +14,8 @@ use super::members::Member;
 use super::record::{KeyRecord, Record, Tag};
 
 const GROUP: usize = 8;
+/// So much of a shard is filled at most.
+const FULL: (usize, usize) = (12, 13);
 /// A shard with more keys than this is split in two.
 const SPLIT_ABOVE: usize = 8_192;
 /// Beyond this the low bits of the placement would run out; shards then only grow.
@@ -46,7 +48,7 @@ impl Directory {
     pub(super) fn with_capacity(keys: usize) -> Self {
         let wanted = (keys / (SPLIT_ABOVE * 3 / 4)).max(1).next_power_of_two();
         let depth = wanted.trailing_zeros().min(MAX_DEPTH);
-        let each = (keys >> depth) + (keys >> depth).isqrt() * 2;
+        let each = (keys >> depth) + (keys >> depth).isqrt();
         let shards = (0..1_usize << depth).map(|_| Arc::new(Shard::with_room(depth, each))).collect();
         Self { depth, shards }
     }
@@ -147,8 +149,7 @@ impl Directory {
 
 impl Shard {
     fn with_room(depth: u32, keys: usize) -> Self {
-        // Nine tenths are filled at most.
-        let groups = (keys * 10 / 9) / GROUP + 1;
+        let groups = (keys * FULL.1 / FULL.0) / GROUP + 1;
         Self {
             depth,
             used: AtomicUsize::new(0),
@@ -183,7 +184,7 @@ impl Shard {
     /// False if the shard is full. There is one writer.
     fn insert(&self, key: &KeyRecord) -> bool {
         let used = self.used.load(Ordering::Relaxed);
-        if used >= self.records.len() * 9 / 10 {
+        if used >= self.records.len() * FULL.0 / FULL.1 {
             return false;
         }
         let mut group = self.home(place(key.tag.hash()));

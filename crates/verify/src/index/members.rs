@@ -32,7 +32,7 @@ struct Shard {
 impl Members {
     pub(super) fn with_capacity(keys: usize) -> Self {
         let each = keys >> SHARD_BITS;
-        let shard = if keys == 0 { Shard::default() } else { Shard::with_room(each + each.isqrt() * 2) };
+        let shard = if keys == 0 { Shard::default() } else { Shard::with_room(each + each.isqrt()) };
         Self { shards: vec![shard; 1 << SHARD_BITS] }
     }
 
@@ -53,12 +53,12 @@ impl Members {
 
 impl Shard {
     fn with_room(keys: usize) -> Self {
-        Self { used: 0, entries: vec![0; keys * 5 / 4 + 4].into_boxed_slice() }
+        Self { used: 0, entries: vec![0; keys * 8 / 7 + 4].into_boxed_slice() }
     }
 
     fn insert(&mut self, entry: u64) {
-        if self.used * 20 >= self.entries.len() * 17 {
-            let mut larger = Self::with_room(self.used + 2);
+        if self.used * 10 >= self.entries.len() * 9 {
+            let mut larger = Self::with_room(self.used + self.used / 32 + 2);
             self.entries.iter().filter(|entry| **entry != 0).for_each(|entry| larger.place(*entry));
             *self = larger;
         }

@@ -20,10 +20,10 @@ use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd};
 pub(crate) struct World {
     pub(super) digest_keys: Option<Arc<DigestKeys>>,
     pub(super) catalog: Arc<Catalog>,
-    pub(super) applications: Chunked<Arc<ApplicationFacts>>,
+    pub(super) applications: Chunked<ApplicationFacts>,
     /// One byte per Application beside its facts, so that a call need not look at these.
     pub(super) standings: Chunked<Standing>,
-    pub(super) profiles: Chunked<Arc<Profile>>,
+    pub(super) profiles: Chunked<Profile>,
     pub(super) keys: Arc<Directory>,
     pub(super) retirements: Retirements,
 }

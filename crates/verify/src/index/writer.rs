@@ -1,13 +1,14 @@
 //! The one who changes the index. Readers go on meanwhile: what a record is about to point to is
 //! published before the record points to it.
 
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use claviger_domain::apis::ApiPermission;
 use claviger_domain::id::{ApiId, ApplicationId, EnvironmentId, KeyId, KeySetId};
 use claviger_domain::time::Timestamp;
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use super::members::{Member, Members};
 use super::record::{KeyRecord, Life, MAX_SLOTS, Record, References, Tag};
@@ -23,7 +24,9 @@ pub(super) struct Writer {
     published: Option<Arc<ArcSwap<World>>>,
     members: Members,
     application_slots: HashMap<ApplicationId, u32>,
-    profile_slots: HashMap<Arc<Profile>, u32>,
+    /// Slots of profiles, by what stands there.
+    profile_slots: HashTable<u32>,
+    hasher: DefaultHashBuilder,
     /// Key Sets whose first Key has not been issued yet.
     unissued: HashMap<KeySetId, Unissued>,
 }
@@ -61,7 +64,8 @@ impl Writer {
             published: None,
             members: Members::with_capacity(keys),
             application_slots: HashMap::new(),
-            profile_slots: HashMap::new(),
+            profile_slots: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
             unissued: HashMap::new(),
         }
     }
@@ -116,7 +120,6 @@ impl Writer {
     pub(super) fn put_application(&mut self, facts: ApplicationFacts) -> Result<(), Contradiction> {
         let standing = if facts.suspended { Standing::Suspended } else { Standing::Active };
         let id = facts.id;
-        let facts = Arc::new(facts);
         if let Some(slot) = self.application_slots.get(&id).copied() {
             let world = self.world_mut();
             world.applications.set(slot as usize, facts);
@@ -138,7 +141,7 @@ impl Writer {
     ) -> Result<(), Contradiction> {
         let slot = self.application_slot(id)?;
         let facts = self.world.applications.get(slot as usize).ok_or(Contradiction::UnknownApplication)?;
-        let mut facts = ApplicationFacts::clone(facts);
+        let mut facts = facts.clone();
         change(&mut facts);
         self.put_application(facts)
     }
@@ -372,7 +375,7 @@ impl Writer {
         let Some(old) = self.records(set).next().map(|record| record.read().references.profile()) else {
             return Ok(false);
         };
-        let profile = self.world.profiles.get(old).map(|profile| change(profile));
+        let profile = self.world.profiles.get(old).map(change);
         let slot = self.profile_slot(profile.ok_or(Contradiction::UnknownKeySet)?)?;
         self.publish();
         self.records(set).for_each(|record| record.refer(|references| references.with_profile(slot)));
@@ -382,13 +385,17 @@ impl Writer {
     /// Equal profiles share one slot. One that is no longer used keeps its slot: a reader may be about
     /// to look there.
     fn profile_slot(&mut self, profile: Profile) -> Result<u32, Contradiction> {
-        if let Some(slot) = self.profile_slots.get(&profile) {
+        let profiles = &self.world.profiles;
+        let hash = self.hasher.hash_one(&profile);
+        let same = |slot: &u32| profiles.get(*slot as usize) == Some(&profile);
+        if let Some(slot) = self.profile_slots.find(hash, same) {
             return Ok(*slot);
         }
-        let slot = next_slot(self.world.profiles.len())?;
-        let profile = Arc::new(profile);
-        self.world_mut().profiles.push(Arc::clone(&profile));
-        self.profile_slots.insert(profile, slot);
+        let slot = next_slot(profiles.len())?;
+        let rehash =
+            |slot: &u32| profiles.get(*slot as usize).map_or(0, |profile| self.hasher.hash_one(profile));
+        self.profile_slots.insert_unique(hash, slot, rehash);
+        self.world_mut().profiles.push(profile);
         Ok(slot)
     }
 
