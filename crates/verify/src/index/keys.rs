@@ -58,12 +58,8 @@ impl Directory {
     }
 
     pub(super) fn locate(&self, tag: Tag) -> Option<Location> {
-        let hash = tag.hash();
-        let shard = self.shard_of(place(hash));
-        self.shards[shard]
-            .probe(place(hash), fingerprint(hash))
-            .find(|at| self.shards[shard].records[*at].tag() == tag)
-            .map(|record| Location { shard, record })
+        let shard = self.shard_of(place(tag.hash()));
+        self.shards[shard].locate(tag).map(|record| Location { shard, record })
     }
 
     pub(super) fn at(&self, location: Location) -> &Record {
@@ -96,6 +92,22 @@ impl Directory {
         }
     }
 
+    /// Puts every key where it is found soonest. For a table that nobody reads yet.
+    pub(super) fn settle(&mut self) {
+        for at in 0..self.shards.len() {
+            let shard = &self.shards[at];
+            // A shard that stands at several places is settled at the first.
+            if at > 0 && Arc::ptr_eq(shard, &self.shards[at - 1]) {
+                continue;
+            }
+            let keys: Vec<KeyRecord> = shard.iter().collect();
+            let settled = Arc::new(Shard::with_groups(shard.depth, shard.fingerprints.len()));
+            settled.insert_all(keys.iter());
+            let old = Arc::clone(shard);
+            self.replace(&old, &settled);
+        }
+    }
+
     /// All that stand in the table and were not removed.
     pub(super) fn iter(&self) -> impl Iterator<Item = KeyRecord> + '_ {
         let mut shards: Vec<&Shard> = self.shards.iter().map(Arc::as_ref).collect();
@@ -117,11 +129,12 @@ impl Directory {
         }
         let larger = Arc::new(Shard::with_room(full.depth, keys.len() + keys.len() / 16 + 4));
         larger.insert_all(keys.iter());
-        for shard in &mut self.shards {
-            if Arc::ptr_eq(shard, &full) {
-                *shard = Arc::clone(&larger);
-            }
-        }
+        self.replace(&full, &larger);
+    }
+
+    fn replace(&mut self, old: &Arc<Shard>, new: &Arc<Shard>) {
+        let places = self.shards.iter_mut().filter(|shard| Arc::ptr_eq(shard, old));
+        places.for_each(|shard| *shard = Arc::clone(new));
     }
 
     fn split(&mut self, at: usize, full: &Arc<Shard>, keys: &[KeyRecord]) {
@@ -149,13 +162,28 @@ impl Directory {
 
 impl Shard {
     fn with_room(depth: u32, keys: usize) -> Self {
-        let groups = (keys * FULL.1 / FULL.0) / GROUP + 1;
+        Self::with_groups(depth, (keys * FULL.1 / FULL.0) / GROUP + 1)
+    }
+
+    fn with_groups(depth: u32, groups: usize) -> Self {
         Self {
             depth,
             used: AtomicUsize::new(0),
             fingerprints: (0..groups).map(|_| AtomicU64::new(0)).collect(),
             records: (0..groups * GROUP).map(|_| Record::vacant()).collect(),
         }
+    }
+
+    fn locate(&self, tag: Tag) -> Option<usize> {
+        let (place, fingerprint) = (place(tag.hash()), fingerprint(tag.hash()));
+        // The fingerprints and the likeliest record are on their way from memory at the same time.
+        let probe = self.probe(place, fingerprint);
+        let likeliest = self.home(place) * GROUP + preference(tag.hash());
+        if self.records[likeliest].tag() == tag {
+            return Some(likeliest);
+        }
+        let mut probe = probe;
+        probe.find(|at| self.records[*at].tag() == tag)
     }
 
     /// The records at and after the home of `place` whose fingerprint fits, up to the first vacancy.
@@ -183,31 +211,45 @@ impl Shard {
 
     /// False if the shard is full. There is one writer.
     fn insert(&self, key: &KeyRecord) -> bool {
-        let used = self.used.load(Ordering::Relaxed);
-        if used >= self.records.len() * FULL.0 / FULL.1 {
+        if self.used.load(Ordering::Relaxed) >= self.records.len() * FULL.0 / FULL.1 {
             return false;
         }
         let mut group = self.home(place(key.tag.hash()));
         loop {
             let word = self.fingerprints[group].load(Ordering::Relaxed);
-            let vacant = bytes_equal(word, 0);
-            if vacant != 0 {
-                let byte = vacant.trailing_zeros() / 8;
-                self.records[group * GROUP + byte as usize].fill(key);
-                let print = u64::from(fingerprint(key.tag.hash())) << (byte * 8);
-                self.fingerprints[group].store(word | print, Ordering::Release);
-                self.used.store(used + 1, Ordering::Relaxed);
+            if let Some(slot) = vacancy(word, preference(key.tag.hash())) {
+                self.fill(group, slot, key);
                 return true;
             }
             group = self.next(group);
         }
     }
 
+    /// Fills a new shard: first every record that is somebody's likeliest one, so that as many as can be
+    /// are found at the first look, then the others.
     fn insert_all<'a>(&self, keys: impl Iterator<Item = &'a KeyRecord>) {
+        let mut others = Vec::new();
         for key in keys {
+            let (group, slot) = (self.home(place(key.tag.hash())), preference(key.tag.hash()));
+            let word = self.fingerprints[group].load(Ordering::Relaxed);
+            if word >> (slot * 8) & 0xff == 0 {
+                self.fill(group, slot, key);
+            } else {
+                others.push(key);
+            }
+        }
+        for key in others {
             let placed = self.insert(key);
             debug_assert!(placed, "a shard is made large enough for what is put into it");
         }
+    }
+
+    fn fill(&self, group: usize, slot: usize, key: &KeyRecord) {
+        self.records[group * GROUP + slot].fill(key);
+        let word = self.fingerprints[group].load(Ordering::Relaxed);
+        let print = u64::from(fingerprint(key.tag.hash())) << (slot * 8);
+        self.fingerprints[group].store(word | print, Ordering::Release);
+        self.used.store(self.used.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     fn iter(&self) -> impl Iterator<Item = KeyRecord> + '_ {
@@ -237,6 +279,22 @@ pub(super) const fn place(hash: u64) -> u32 {
 pub(super) const fn fingerprint(hash: u64) -> u8 {
     let byte = (hash & 0xff) as u8;
     if byte == 0 { 1 } else { byte }
+}
+
+/// The record of its home group in which a key is looked for first.
+const fn preference(hash: u64) -> usize {
+    (hash >> 8) as usize % GROUP
+}
+
+/// A vacant record of a group, the preferred one if it is.
+const fn vacancy(word: u64, preferred: usize) -> Option<usize> {
+    if word >> (preferred * 8) & 0xff == 0 {
+        return Some(preferred);
+    }
+    match bytes_equal(word, 0) {
+        0 => None,
+        vacant => Some(vacant.trailing_zeros() as usize / 8),
+    }
 }
 
 /// The highest bit of each byte of `word` that equals `byte`. A byte above a true one may be wrongly

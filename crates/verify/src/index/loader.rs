@@ -68,6 +68,7 @@ impl<'i> Loader<'i> {
         self.index.follower.admits(as_of)?;
         let digest_keys = current.world().digest_keys.as_ref().map(Arc::clone);
         self.writer.use_digest_keys(digest_keys);
+        self.writer.settle();
         self.writer.publish_to(&self.index.world);
         *current = self.writer;
         self.index.follower.loaded(as_of, now);

@@ -74,6 +74,11 @@ impl Writer {
         &self.world
     }
 
+    /// Puts every Key where it is found soonest. For a world that nobody reads yet.
+    pub(super) fn settle(&mut self) {
+        Arc::make_mut(&mut self.world_mut().keys).settle();
+    }
+
     /// From now on readers see this world, and every change to it.
     pub(super) fn publish_to(&mut self, published: &Arc<ArcSwap<World>>) {
         self.published = Some(Arc::clone(published));
