@@ -6,15 +6,20 @@ mod world;
 
 mod apis;
 mod authority;
+mod environments;
 mod groups;
+mod init;
 mod key_sets;
 mod members;
+mod nodes;
 mod organizations;
+mod permission_groups;
 mod policy_templates;
 mod retrieve;
 mod schedule;
 mod service_keys;
 mod subscriptions;
+mod which_key;
 mod workspace;
 
 claviger_testkit::be_the_keeper!();

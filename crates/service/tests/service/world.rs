@@ -1,8 +1,10 @@
 //! A whole small world for one test: an initialised [`Service`], its owner, its clock, and the few
 //! questions that all tests ask of it.
 
+use std::fs;
 use std::future::Future;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -106,7 +108,7 @@ impl World {
 
     async fn begin(place: Place) -> Self {
         let clock = Arc::new(FrozenClock::at(instant(BEGINNING)));
-        let service = start(&place, &clock, 1).await;
+        let service = start(&place.url, place.folder.path(), &clock, 1).await;
         let beginning = Beginning {
             owner: Email::new("owner@example.com").expect("a mail address"),
             organization: Name::new("Acme").expect("a name"),
@@ -126,10 +128,13 @@ impl World {
         }
     }
 
-    /// One more node on the same database, with the same clock and a keeper process of its own. `number`
-    /// is 2 or more, and no other node's.
+    /// One more node on the same database, with the same clock, and a keeper process of its own in a copy of
+    /// the first one's folder. `number` is 2 or more, and no other node's.
     pub(crate) async fn another_node(&self, number: u8) -> Service {
-        let service = start(&self.place, &self.clock, number).await;
+        let folder = self.place.folder.path().join(format!("node-{number}"));
+        copy(&self.place.folder.path().join("keeper"), &folder.join("keeper"));
+        fs::copy(self.place.folder.path().join("master.key"), folder.join("master.key")).expect("a copy");
+        let service = start(&self.place.url, &folder, &self.clock, number).await;
         service.load().await.expect("a loaded index");
         service
     }
@@ -240,12 +245,22 @@ impl Actor {
     }
 }
 
-/// Opens the database as node `number`, with a keeper of its own in the world's folder.
-async fn start(place: &Place, clock: &Arc<FrozenClock>, number: u8) -> Service {
-    let mut options = SpawnOptions::new(process::Options::new(place.folder.path()));
+/// Copies a folder of files, with their modes.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    fs::set_permissions(to, fs::metadata(from).expect("a folder").permissions()).expect("its mode");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("a file").path();
+        fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("a copy");
+    }
+}
+
+/// Opens the database as node `number`, with a keeper of its own in this folder.
+async fn start(url: &str, folder: &Path, clock: &Arc<FrozenClock>, number: u8) -> Service {
+    let mut options = SpawnOptions::new(process::Options::new(folder));
     options.program = Program::RunningImage { arguments: keeper_arguments() };
     let keeper = Keeper::spawn(options).expect("a keeper");
-    let store = Store::open(&place.url, claviger_store::Options::default()).await.expect("a database");
+    let store = Store::open(url, claviger_store::Options::default()).await.expect("a database");
     let options = Options {
         node_id: NodeId::from_bytes([number; 16]),
         node_name: format!("node-{number}"),

@@ -1,0 +1,67 @@
+//! Nodes: what each reports of itself, and when it counts as behind or gone.
+
+use claviger_domain::id::NodeId;
+use claviger_domain::permission::Permission;
+use claviger_domain::refusal::Refusal;
+use claviger_wire::nodes::Node;
+use serde_json::json;
+
+use crate::world::{World, body, everywhere, forbidden, fresh, in_organization, query};
+
+on_both_databases!(in_sync_behind_and_gone, only_one_that_is_gone_is_forgotten);
+
+impl World {
+    async fn node(&self, number: u8) -> Node {
+        let id = NodeId::from_bytes([number; 16]);
+        self.service.node_read(&self.owner.request(), id).await.expect("a node").body
+    }
+}
+
+async fn in_sync_behind_and_gone(world: World) {
+    let other = world.another_node(2).await;
+    world.service.report_node().await.expect("reported");
+    other.report_node().await.expect("reported");
+    let node = world.node(2).await;
+    assert_eq!(
+        (node.name.as_str(), node.kind.as_str(), node.status.as_str()),
+        ("node-2", "control", "in_sync")
+    );
+    assert_eq!((node.position, node.behind_seconds), (world.events().await, 0));
+    // One writes and reports, the other has not looked yet.
+    let create = body(json!({"name": "Team"}));
+    fresh(world.service.group_create(&world.owner.request(), &create).await);
+    world.set_time(world.now().plus_seconds(3));
+    world.service.report_node().await.expect("reported");
+    let (first, second) = (world.node(1).await, world.node(2).await);
+    assert_eq!((first.status.as_str(), first.position), ("in_sync", world.events().await));
+    assert_eq!((second.status.as_str(), second.behind_seconds), ("behind", 3));
+    other.follow().await.expect("followed");
+    other.report_node().await.expect("reported");
+    assert_eq!(world.node(2).await.status, "in_sync");
+    world.set_time(world.now().plus_seconds(31));
+    world.service.report_node().await.expect("reported");
+    assert_eq!(
+        (world.node(1).await.status.as_str(), world.node(2).await.status.as_str()),
+        ("in_sync", "gone")
+    );
+    let listed =
+        world.service.node_list(&world.owner.request(), &query("/v1/nodes", &[("q", "NODE-2")])).await;
+    assert_eq!(listed.expect("a page").items.len(), 1);
+}
+
+async fn only_one_that_is_gone_is_forgotten(world: World) {
+    world.another_node(2).await.report_node().await.expect("reported");
+    let (id, never) = (NodeId::from_bytes([2; 16]), NodeId::from_bytes([9; 16]));
+    let request = world.owner.request();
+    let refusal = world.refused(world.service.node_delete(&request, id)).await;
+    assert!(matches!(refusal, Refusal::InvalidTransition { from: "in_sync" | "behind", act: "delete", .. }));
+    assert_eq!(world.refused(world.service.node_delete(&request, never)).await, Refusal::NotFound);
+    world.set_time(world.now().plus_seconds(31));
+    let here = world.actor(Permission::ALL, in_organization(world.organization_id)).await;
+    let refusal = world.refused(world.service.node_delete(&here.request(), id)).await;
+    assert_eq!(refusal, forbidden(Permission::NodesDelete));
+    let blind = world.actor(&[Permission::NodesDelete], everywhere()).await;
+    assert_eq!(world.refused(world.service.node_delete(&blind.request(), id)).await, Refusal::NotFound);
+    world.service.node_delete(&request, id).await.expect("forgotten");
+    assert_eq!(world.refused(world.service.node_read(&request, id)).await, Refusal::NotFound);
+}
