@@ -1,7 +1,7 @@
 //! Applications: consumers' programs. Suspending one takes its Key Sets along, and activating it brings
 //! back what it took (product.md D9).
 
-use claviger_domain::applications::{Application, Return};
+use claviger_domain::applications::{Application, ApplicationStatus, Return};
 use claviger_domain::event::EventBody;
 use claviger_domain::id::{ApplicationId, KeySetId};
 use claviger_domain::key_sets::KeySet;
@@ -15,9 +15,11 @@ use claviger_wire::bulk::Bulk;
 use claviger_wire::scope::Named;
 
 use crate::bulk;
+use crate::enforcement::Fleet;
 use crate::error::Error;
 use crate::etag;
 use crate::fields::Fields;
+use crate::issuing::{Purse, replan};
 use crate::lists::{ListParameters, Parameters};
 use crate::request::{Answer, Gone, Read, Request, Status, Written};
 use crate::state::Service;
@@ -154,17 +156,19 @@ impl Service {
         id: ApplicationId,
         body: &Act,
     ) -> Result<Written<wire::Application>, Error> {
-        self.write(request, "application_suspend", Status::Done, |write| {
-            Box::pin(async move {
-                let present = write.application_to(id, Permission::ApplicationsSuspend).await?;
-                write.check_if_match(&wire::Application::from(&present))?;
-                let sets = write.tx.key_sets_of_application(id).await?;
-                let events = present.suspend(&sets, write.now)?;
-                write.cascade(&present, &sets, body.reason.as_deref(), events).await?;
-                Ok((&write.application(id).await?).into())
-            })
-        })
-        .await
+        let mut attempt = 0;
+        loop {
+            let purse = self.purse_for_cascade(request, id, Permission::ApplicationsSuspend).await?;
+            let purse = &purse;
+            let written = self
+                .write(request, "application_suspend", Status::Done, |write| {
+                    Box::pin(async move { write.application_suspend(id, body, purse).await })
+                })
+                .await;
+            if !replan(&mut attempt, &written) {
+                return written;
+            }
+        }
     }
 
     /// Brings back the Key Sets that it took with it, or all of them.
@@ -174,25 +178,36 @@ impl Service {
         id: ApplicationId,
         body: &wire::Activate,
     ) -> Result<Written<wire::Activated>, Error> {
-        self.write(request, "application_activate", Status::Done, |write| {
-            Box::pin(async move {
-                let present = write.application_to(id, Permission::ApplicationsActivate).await?;
-                write.check_if_match(&wire::Application::from(&present))?;
-                let sets = write.tx.key_sets_of_application(id).await?;
-                let returning = match body.key_sets.unwrap_or_default() {
-                    wire::Returning::Cascaded => Return::Cascaded,
-                    wire::Returning::All => Return::All,
-                };
-                let activation = present.activate(&sets, returning, write.now)?;
-                write.cascade(&present, &sets, body.reason.as_deref(), activation.events).await?;
-                Ok(wire::Activated {
-                    application: (&write.application(id).await?).into(),
-                    activated: named(&sets, &activation.activated),
-                    left_suspended: named(&sets, &activation.left_suspended),
+        let mut attempt = 0;
+        loop {
+            let purse = self.purse_for_cascade(request, id, Permission::ApplicationsActivate).await?;
+            let purse = &purse;
+            let written = self
+                .write(request, "application_activate", Status::Done, |write| {
+                    Box::pin(async move { write.application_activate(id, body, purse).await })
                 })
-            })
-        })
-        .await
+                .await;
+            if !replan(&mut attempt, &written) {
+                return written;
+            }
+        }
+    }
+
+    /// What the schedules of the Application's sets may take.
+    async fn purse_for_cascade(
+        &self,
+        request: &Request,
+        id: ApplicationId,
+        act: Permission,
+    ) -> Result<Purse, Error> {
+        let (mut reader, authority) = self.reading(request).await?;
+        let application = reader.application(id).await?;
+        let sets = match application.filter(|it| authority.allows(act, &it.place())) {
+            Some(_) => reader.key_sets_of_application(id).await?,
+            None => Vec::new(),
+        };
+        drop(reader);
+        self.purse_to_settle(&sets, self.now()).await
     }
 
     /// What suspending or deleting it would break: its Key Sets that work now.
@@ -247,6 +262,70 @@ impl Write<'_, '_> {
         let application = self.application(id).await?;
         self.require(Permission::ApplicationsRead, act, &application.place())?;
         Ok(application)
+    }
+
+    async fn application_suspend(
+        &mut self,
+        id: ApplicationId,
+        body: &Act,
+        purse: &Purse,
+    ) -> Result<wire::Application, Error> {
+        let present = self.application_to(id, Permission::ApplicationsSuspend).await?;
+        self.check_if_match(&wire::Application::from(&present))?;
+        if present.status == ApplicationStatus::Suspended && self.is_cascade_waiting(id).await? {
+            self.tx.wake_nodes();
+            return Ok((&present).into());
+        }
+        let sets = self.settled_sets(id, purse).await?;
+        let events = present.suspend(&sets, self.now)?;
+        self.cascade(&present, &sets, body.reason.as_deref(), events).await?;
+        Ok((&self.application(id).await?).into())
+    }
+
+    async fn application_activate(
+        &mut self,
+        id: ApplicationId,
+        body: &wire::Activate,
+        purse: &Purse,
+    ) -> Result<wire::Activated, Error> {
+        let present = self.application_to(id, Permission::ApplicationsActivate).await?;
+        self.check_if_match(&wire::Application::from(&present))?;
+        let returning = match body.key_sets.unwrap_or_default() {
+            wire::Returning::Cascaded => Return::Cascaded,
+            wire::Returning::All => Return::All,
+        };
+        let sets = self.settled_sets(id, purse).await?;
+        let activation = present.activate(&sets, returning, self.now)?;
+        self.cascade(&present, &sets, body.reason.as_deref(), activation.events).await?;
+        Ok(wire::Activated {
+            application: (&self.application(id).await?).into(),
+            activated: named(&sets, &activation.activated),
+            left_suspended: named(&sets, &activation.left_suspended),
+        })
+    }
+
+    /// The Application's sets with all that the clock demanded done.
+    async fn settled_sets(&mut self, id: ApplicationId, purse: &Purse) -> Result<Vec<KeySet>, Error> {
+        let mut hand = purse.hand();
+        let mut sets = Vec::new();
+        for set in self.tx.key_sets_of_application(id).await? {
+            sets.push(self.settle(set, &mut hand, purse).await?);
+        }
+        Ok(sets)
+    }
+
+    /// Whether some node has not confirmed the last change of the Application or of one of its sets.
+    async fn is_cascade_waiting(&mut self, id: ApplicationId) -> Result<bool, Error> {
+        let fleet = Fleet::read(self.service, self.tx, self.now).await?;
+        let sets = self.tx.key_sets_of_application(id).await?;
+        let subjects = std::iter::once(id.to_string()).chain(sets.iter().map(|set| set.id.to_string()));
+        for subject in subjects {
+            let change = self.tx.last_change_of(&subject).await?;
+            if change.is_some_and(|(position, _)| fleet.is_waiting(position)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Appends the events of an Application and of its Key Sets, each where its subject stands.

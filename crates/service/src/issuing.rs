@@ -14,6 +14,7 @@ use claviger_store::Tx;
 use crate::credentials::{Minted, issued};
 use crate::error::{Error, Unavailable};
 use crate::state::Service;
+use crate::write::Write;
 
 /// What the log calls the one who keeps the schedules.
 const SCHEDULER: &str = "scheduler";
@@ -136,6 +137,11 @@ impl Service {
         Ok(wishes.iter().map(purse).collect())
     }
 
+    /// What settling these sets may take.
+    pub(crate) async fn purse_to_settle(&self, sets: &[KeySet], now: Timestamp) -> Result<Purse, Error> {
+        self.purse(&sets.iter().flat_map(|set| due_wishes(set, now)).collect::<Vec<_>>(), now).await
+    }
+
     /// An event that the schedule causes.
     pub(crate) fn scheduled(&self, now: Timestamp, place: Place, body: EventBody) -> NewEvent {
         NewEvent {
@@ -164,6 +170,25 @@ impl Service {
             append_with_credential(tx, event, purse).await?;
         }
         Ok(())
+    }
+}
+
+/// The credentials that a set's schedule asks for at `now`.
+pub(crate) fn due_wishes(set: &KeySet, now: Timestamp) -> Vec<Wish> {
+    vec![Wish { auth_type: set.auth_type, sealed: true, needed: false }; set.keys_needed(now)]
+}
+
+impl Write<'_, '_> {
+    /// The set with all that the clock demanded done and recorded.
+    pub(crate) async fn settle(
+        &mut self,
+        set: KeySet,
+        hand: &mut Hand<'_>,
+        purse: &Purse,
+    ) -> Result<KeySet, Error> {
+        let settled = hand.settle(set, self.now)?;
+        self.service.append_settled(self.tx, &settled, purse, self.now).await?;
+        Ok(settled.set)
     }
 }
 

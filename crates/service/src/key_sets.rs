@@ -13,6 +13,7 @@ use claviger_wire::key_sets as wire;
 use crate::error::Error;
 use crate::etag;
 use crate::fields::Fields;
+use crate::issuing::{Purse, replan};
 use crate::lists::ListParameters;
 use crate::request::{Answer, Read, Request, Status, Written};
 use crate::state::Service;
@@ -103,20 +104,27 @@ impl Service {
         id: KeySetId,
         body: &wire::PutPolicy,
     ) -> Result<Written<wire::KeySet>, Error> {
-        self.write(request, "key_set_set_policy", Status::Done, |write| {
-            Box::pin(async move {
-                let present = write.key_set_to(id, Permission::KeySetsPolicy).await?;
-                write.check_key_set_match(&present).await?;
-                let template = write.policy_of_kin(&present, &body.policy_template_id).await?;
-                let version =
-                    TemplateVersion { template_id: template.id, template_version: template.version };
-                let (policy, enforce) = (template.policy, body.enforce_schedule);
-                let events = present.change_policy(policy, version, enforce, write.now);
-                write.append_all(present.place(), None, events).await?;
-                write.key_set_now(id).await
-            })
-        })
-        .await
+        let mut attempt = 0;
+        loop {
+            let purse = self.purse_for_policy(request, id).await?;
+            let purse = &purse;
+            let written = self
+                .write(request, "key_set_set_policy", Status::Done, |write| {
+                    Box::pin(async move { write.key_set_set_policy(id, body, purse).await })
+                })
+                .await;
+            if !replan(&mut attempt, &written) {
+                return written;
+            }
+        }
+    }
+
+    async fn purse_for_policy(&self, request: &Request, id: KeySetId) -> Result<Purse, Error> {
+        let (mut reader, authority) = self.reading(request).await?;
+        let set = reader.key_set(id).await?;
+        let set = set.filter(|set| authority.allows(Permission::KeySetsPolicy, &set.place()));
+        drop(reader);
+        self.purse_to_settle(set.as_slice(), self.now()).await
     }
 }
 
@@ -146,6 +154,23 @@ impl Write<'_, '_> {
         }
         let view = self.key_set_view(set).await?;
         self.check_if_match(&view)
+    }
+
+    /// What was due under the old policy is done under it.
+    async fn key_set_set_policy(
+        &mut self,
+        id: KeySetId,
+        body: &wire::PutPolicy,
+        purse: &Purse,
+    ) -> Result<wire::KeySet, Error> {
+        let present = self.key_set_to(id, Permission::KeySetsPolicy).await?;
+        self.check_key_set_match(&present).await?;
+        let template = self.policy_of_kin(&present, &body.policy_template_id).await?;
+        let settled = self.settle(present, &mut purse.hand(), purse).await?;
+        let version = TemplateVersion { template_id: template.id, template_version: template.version };
+        let events = settled.change_policy(template.policy, version, body.enforce_schedule, self.now);
+        self.append_all(settled.place(), None, events).await?;
+        self.key_set_now(id).await
     }
 
     /// A template of the Organization that the set's present one belongs to: a consumer of another

@@ -12,7 +12,7 @@ use claviger_domain::refusal::Refusal;
 use claviger_domain::time::Timestamp;
 
 use crate::error::Error;
-use crate::issuing::{Purse, Wish};
+use crate::issuing::{Purse, Wish, due_wishes};
 use crate::state::Service;
 
 mod run;
@@ -124,10 +124,7 @@ impl Service {
         let mut wishes = Vec::with_capacity(due.len());
         for id in due {
             let set = reader.key_set(*id).await?;
-            wishes.push(set.map_or_else(Vec::new, |set| {
-                let wish = Wish { auth_type: set.auth_type, sealed: true, needed: false };
-                vec![wish; set.keys_needed(now)]
-            }));
+            wishes.push(set.map_or_else(Vec::new, |set| due_wishes(&set, now)));
         }
         Ok(wishes)
     }

@@ -17,7 +17,7 @@ use crate::authority::Authority;
 use crate::credentials::issued;
 use crate::enforcement::Fleet;
 use crate::error::Error;
-use crate::issuing::{Hand, Purse, Wish, append_with_credential, replan};
+use crate::issuing::{Hand, Purse, Wish, append_with_credential, due_wishes, replan};
 use crate::request::{Request, Status, Written};
 use crate::state::Service;
 use crate::write::Write;
@@ -148,10 +148,9 @@ async fn wishes_of(
     let Some(set) = set.filter(|set| authority.allows(asked.act.permission(), &set.place())) else {
         return Ok(Vec::new());
     };
-    let auth_type = set.auth_type;
-    let due = Wish { auth_type, sealed: true, needed: false };
-    let mut wishes = vec![due; set.keys_needed(now)];
+    let mut wishes = due_wishes(&set, now);
     if matches!(asked.act, Act::Regenerate | Act::Issue) {
+        let auth_type = set.auth_type;
         wishes.push(Wish { auth_type, sealed: set.policy.retrievable, needed: true });
     }
     Ok(wishes)

@@ -228,9 +228,6 @@ impl Write<'_, '_> {
         let renewal = renewal(self.tx, Some(present), self.now).await?;
         let renewal = renewal.ok_or_else(|| Error::internal("a live Subscription's API is gone"))?;
         renewal.subscription.check_renew(&renewal.missing, self.now)?;
-        if !renewal.api.exposed {
-            return Err(Refusal::ApiNotExposed.into());
-        }
         let mut hand = purse.hand();
         let sides = renewal.sides();
         let provided = self.provide_key_sets(sides, &renewal.missing, false, &mut hand, purse).await?;

@@ -344,6 +344,15 @@ async fn d15_a_node_that_was_not_told_shows_and_the_act_can_be_repeated(world: W
     assert_eq!(set.enforcement.state, EnforcementState::Enforced);
     let refusal = world.refused(world.service.key_set_revoke(&request, one.key_set_id(), &no_reason())).await;
     assert!(matches!(refusal, Refusal::InvalidTransition { from: "revoked", act: "revoke", .. }));
+    // The same for an Application with its sets.
+    fresh(world.service.application_suspend(&request, one.application_id(), &no_reason()).await);
+    let before = world.events().await;
+    fresh(world.service.application_suspend(&request, one.application_id(), &no_reason()).await);
+    assert_eq!(world.events().await, before, "200, and no event");
+    world.another_node_reports(before).await;
+    let refusal =
+        world.refused(world.service.application_suspend(&request, one.application_id(), &no_reason())).await;
+    assert!(matches!(refusal, Refusal::InvalidTransition { from: "suspended", .. }));
 }
 
 async fn g3_what_an_act_would_break_is_told_before(world: World) {

@@ -7,12 +7,13 @@ use claviger_wire::key_sets::{EndReason, Key, Status};
 use serde_json::json;
 
 use crate::workspace::no_reason;
-use crate::world::{World, fresh, instant};
+use crate::world::{World, body, fresh, instant};
 
 on_both_databases!(
     d11_the_next_key_comes_at_due_less_lead_and_both_work_until_the_old_one_retires,
     d11_after_downtime_the_schedule_is_replayed_step_by_step,
     d11_a_suspended_set_rotates_and_stays_suspended,
+    d11_whoever_acts_settles_first_what_the_clock_demands,
     d11_and_d13_two_years_of_one_key_set_with_the_server_down_for_weeks,
     d12_expiration_is_enforced_by_the_clock_and_then_recorded,
     d13_on_the_same_day_rotation_wins,
@@ -84,6 +85,30 @@ async fn d11_a_suspended_set_rotates_and_stays_suspended(world: World) {
     assert_eq!(set.keys.iter().map(|key| key.status).collect::<Vec<_>>(), [Status::Suspended; 2]);
     let set = fresh(world.service.key_set_activate(&request, one.key_set_id(), &no_reason()).await);
     assert_eq!(set.keys.iter().map(|key| key.status).collect::<Vec<_>>(), [Status::Active; 2]);
+}
+
+async fn d11_whoever_acts_settles_first_what_the_clock_demands(world: World) {
+    let request = world.owner.request();
+    let policy = json!({"rotates_every": "P30D", "overlap": "P3D", "expires_after": "P40D"});
+    let one = world.one_key_set("api_key", policy).await;
+    fresh(world.service.application_suspend(&request, one.application_id(), &no_reason()).await);
+    // Rotation was due on the 31st; the Key itself expired on 10 April; no scheduler ran.
+    world.set_time(instant("2026-04-12T00:00:00Z"));
+    let all = body(json!({}));
+    let activated = fresh(world.service.application_activate(&request, one.application_id(), &all).await);
+    assert_eq!(activated.activated.len(), 1, "its rotated Key lives, and comes back");
+    let set = world.key_set(&one.id).await;
+    assert_eq!(set.keys.iter().map(|key| key.status).collect::<Vec<_>>(), [Status::Revoked, Status::Active]);
+    assert_eq!(set.keys[1].rotation_due_at.as_deref(), Some("2026-04-30T12:00:00Z"));
+    let events =
+        world.service.store().read().await.expect("a reader").events_of_key_set(one.key_set_id()).await;
+    let actors: Vec<_> =
+        events.expect("events").iter().rev().take(3).map(|it| it.event.actor.name.clone()).collect();
+    assert_eq!(actors.iter().filter(|name| *name == "scheduler").count(), 2, "the schedule's own part");
+    world.set_time(instant("2026-05-01T00:00:00Z"));
+    let set = fresh(world.service.key_set_suspend(&request, one.key_set_id(), &no_reason()).await);
+    assert_eq!(set.keys.len(), 3, "the rotation of 30 April was performed first");
+    world.verify_log().await;
 }
 
 /// Two years under rotation each month with a week's lead, three days' overlap and a year's life; the
