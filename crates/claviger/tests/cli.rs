@@ -12,6 +12,8 @@ mod keeper;
 mod nodes;
 #[path = "cli/nouns.rs"]
 mod nouns;
+#[path = "cli/parity.rs"]
+mod parity;
 #[path = "cli/quickstart.rs"]
 mod quickstart;
 #[path = "cli/secrets.rs"]
