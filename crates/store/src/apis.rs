@@ -7,11 +7,11 @@ use claviger_domain::text::{Name, Slug};
 
 use crate::columns::{Columns, FromRow};
 use crate::error::StoreError;
-use crate::list::{Assembly, ListQuery, Listed, Page, PlaceColumns, SortColumn, pattern};
+use crate::list::{Assembly, ListQuery, Listed, Page, PlaceColumns, SortColumn, Visible, pattern};
 use crate::reader::Reader;
 use crate::statements::{fragments, statements};
 use crate::stored::{Stored, insert_links, replace_links};
-use crate::value::{json, values};
+use crate::value::{IntoValue as _, Value, json, values};
 
 macro_rules! columns {
     () => {
@@ -206,6 +206,11 @@ impl Listed for Api {
             ApiSort::Name => SortColumn::Text("apis.folded_name"),
             ApiSort::Slug => SortColumn::Text("apis.slug"),
         }
+    }
+
+    fn also_visible(visible: &Visible) -> Vec<(&'static str, Value)> {
+        let catalogs = visible.catalogs.iter().map(|id| ("apis.organization_id", id.into_value()));
+        catalogs.chain(visible.public.then(|| ("apis.visibility", "all".into_value()))).collect()
     }
 
     fn conditions(filter: &ApiFilter, query: &mut Assembly) {

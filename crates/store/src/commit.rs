@@ -131,8 +131,13 @@ impl Store {
             },
             Err(error) => return tx.failed(error).await,
         };
-        let (position, wakes) = (tx.head.position, tx.wakes || tx.head.position > tx.began_at);
-        match tx.finish().await {
+        let wakes = tx.wakes || tx.head.position > tx.began_at;
+        // Moving the head to where it is rings PostgreSQL's bell, too.
+        if let Err(error) = tx.write(wakes).await {
+            return tx.failed(error).await;
+        }
+        let position = tx.head.position;
+        match tx.reader.connection.commit().await {
             Ok(()) => {
                 metrics::counter!("claviger_store_commits_total", "transaction" => name).increment(1);
                 if wakes {
@@ -175,12 +180,12 @@ impl Tx<'_> {
         }
     }
 
-    async fn finish(mut self) -> Result<(), StoreError> {
+    /// Writes all that is still to be written before the commit.
+    async fn write(&mut self, moves_head: bool) -> Result<(), StoreError> {
         self.reader.flush().await?;
-        // Moving the head to where it is rings PostgreSQL's bell, too.
-        if self.wakes || self.head.position > self.began_at {
+        if moves_head {
             self.reader.move_head(self.move_head, &self.head).await?;
         }
-        self.reader.connection.commit().await
+        Ok(())
     }
 }

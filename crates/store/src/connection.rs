@@ -89,6 +89,11 @@ impl Connection {
         self.fault
     }
 
+    /// Makes sure that nothing of this transaction is committed.
+    pub(crate) fn spoil(&mut self) {
+        self.fault.get_or_insert(Fault::Other);
+    }
+
     /// How many rows the statement changed.
     pub(crate) async fn execute(&mut self, sql: SqlStr, values: Vec<Value>) -> Result<u64, StoreError> {
         let done = with_query!(self, sql, values, query, executor =>

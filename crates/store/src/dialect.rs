@@ -78,7 +78,8 @@ async fn open_sqlite(path: &str, options: &Options) -> Result<Database, StoreErr
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("trusted_schema", "OFF")
-        .pragma("cache_size", "-65536");
+        .pragma("cache_size", "-65536")
+        .optimize_on_close(true, 400);
     let connect = if memory {
         connect.in_memory(true)
     } else {

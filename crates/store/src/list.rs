@@ -195,6 +195,11 @@ pub(crate) trait Listed: FromRow {
     fn sort_column(sort: Self::Sort) -> SortColumn;
 
     fn conditions(filter: &Self::Filter, query: &mut Assembly);
+
+    /// Columns and values that make a row visible besides its places.
+    fn also_visible(_: &Visible) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
 }
 
 /// A query being put together.
@@ -404,14 +409,7 @@ fn count_query<T: Listed>(query: &ListQuery<T::Filter, T::Sort>) -> Assembly {
 fn conditions<T: Listed>(query: &ListQuery<T::Filter, T::Sort>, assembly: &mut Assembly) {
     assembly.text(" FROM ");
     assembly.text(T::FROM);
-    let mut also = Vec::new();
-    if T::TABLE == "apis" {
-        also.extend(query.visible.catalogs.iter().map(|id| ("apis.organization_id", (*id).into_value())));
-        if query.visible.public {
-            also.push(("apis.visibility", "all".into_value()));
-        }
-    }
-    assembly.and_visible(&query.visible, T::PLACES, &also);
+    assembly.and_visible(&query.visible, T::PLACES, &T::also_visible(&query.visible));
     T::conditions(&query.filter, assembly);
 }
 

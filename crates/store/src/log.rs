@@ -55,7 +55,11 @@ pub(crate) async fn append(reader: &mut Reader, head: &Head, event: &NewEvent) -
     let row = LogRow::of(event, Position(head.position.0 + 1), head.hash)?;
     let head = Head { position: row.position, hash: row.hash };
     reader.pending.log.push(row.into_values());
-    apply::apply(reader, event).await?;
+    if let Err(error) = apply::apply(reader, event).await {
+        // Its row must not be committed without its state, however lightly the caller takes it.
+        reader.connection.spoil();
+        return Err(error);
+    }
     Ok(head)
 }
 

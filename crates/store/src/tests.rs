@@ -3,6 +3,7 @@
 
 mod explain;
 mod prepare;
+mod retry;
 
 use claviger_testkit::{Database, Postgres};
 use tempfile::TempDir;
@@ -38,6 +39,7 @@ pub(crate) const STATEMENTS: &[(&str, &[Statement])] = &[
     ("snapshot", crate::snapshot::STATEMENTS),
     ("subscriptions", crate::subscriptions::STATEMENTS),
     ("tests::explain", explain::STATEMENTS),
+    ("tests::retry", retry::STATEMENTS),
     ("users", crate::users::STATEMENTS),
 ];
 
@@ -73,7 +75,7 @@ impl Place {
         Self { store, _folder: Some(folder), _database: None }
     }
 
-    async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Self {
         let database = Postgres::shared().create_database();
         let store = Store::open(database.url(), Options::default()).await.unwrap();
         Self { store, _folder: None, _database: Some(database) }

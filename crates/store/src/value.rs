@@ -157,6 +157,10 @@ where
     arguments.reserve(values.len(), values.len() * 16);
     for value in values {
         match value {
+            // PostgreSQL has no NUL in texts. Nothing that is kept has one, so nothing is found by one.
+            Value::Text(Some(text)) if text.contains('\0') => {
+                arguments.add(Some(text.replace('\0', "\u{fffd}")))?;
+            }
             Value::Text(text) => arguments.add(text)?,
             Value::Integer(integer) => arguments.add(integer)?,
             Value::Bytes(bytes) => arguments.add(bytes)?,

@@ -98,6 +98,18 @@ pub(crate) async fn a_failed_statement_is_never_committed(place: &Place) {
         })
         .await;
     assert!(matches!(lightly, Err(Error::Store(_))), "{lightly:?}");
+    // Nor one that did not fit.
+    let twice = &group(&world, "Once");
+    let lightly = store
+        .commit("test", |tx| {
+            Box::pin(async move {
+                tx.append(twice.clone()).await?;
+                let _ = tx.append(NewEvent { id: id(), ..twice.clone() }).await;
+                Ok::<_, Error>(())
+            })
+        })
+        .await;
+    assert!(matches!(lightly, Err(Error::Store(_))), "{lightly:?}");
     assert_eq!(store.head().await.unwrap(), before);
 }
 
