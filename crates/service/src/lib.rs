@@ -48,6 +48,7 @@ pub use events::Export;
 pub use init::{Beginning, Initialised};
 pub use instance::StartError;
 pub use lists::ListParameters;
+pub use load::load_index;
 pub use request::{Caller, IdempotencyClaim, Read, Request, Written};
 pub use scheduler::{SchedulerPace, SchedulerRun};
 pub use state::{Options, Service};

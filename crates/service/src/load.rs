@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
+use claviger_domain::event::Position;
+use claviger_domain::time::Timestamp;
 use claviger_store::{KeyRow, Reader};
 use claviger_verify::{
-    ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeyFacts, KeySetFacts, LoadError, Loader,
+    ApiFacts, ApplicationFacts, EnvironmentFacts, Index, KeyEnd, KeyFacts, KeySetFacts, LoadError, Loader,
     PermissionGroupFacts, ServiceKeyFacts, SubscriptionFacts,
 };
 
@@ -23,17 +25,24 @@ impl Service {
     pub(crate) async fn load_locked(&self) -> Result<(), Error> {
         let started = Instant::now();
         let mut reader = self.state.store.read().await?;
-        let position = reader.position().await?;
-        let mut loader = self.state.follower.index.loader(reader.key_count().await?);
-        fill(&mut reader, &mut loader).await?;
-        let (groups, keys) = control(&mut reader).await?;
         let now = self.now();
-        loader.finish(position, now).map_err(Error::internal)?;
+        let position = load_index(&mut reader, &self.state.follower.index, now).await?;
+        let (groups, keys) = control(&mut reader).await?;
         self.state.follower.control.load(groups, keys, position, now).map_err(Error::internal)?;
         let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(position = position.0, milliseconds, "the index is loaded");
         Ok(())
     }
+}
+
+/// Fills the index from the tables as `reader` sees them at `now`, and answers the position of the log that they
+/// stand at.
+pub async fn load_index(reader: &mut Reader, index: &Index, now: Timestamp) -> Result<Position, Error> {
+    let position = reader.position().await?;
+    let mut loader = index.loader(reader.key_count().await?);
+    fill(reader, &mut loader).await?;
+    loader.finish(position, now).map_err(Error::internal)?;
+    Ok(position)
 }
 
 async fn fill(reader: &mut Reader, loader: &mut Loader<'_>) -> Result<(), Error> {

@@ -1,150 +1,178 @@
-//! The kills: of the server on both databases, and of PostgreSQL itself.
+//! The kills themselves: start, let eight clients write, kill, start again, look.
 
+use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use claviger_client::Client;
-use claviger_testkit::{Claviger, Postgres, Server, kills};
-use serde_json::{Value, json};
+use claviger_testkit::Server;
+use tokio::task::JoinHandle;
 
-use super::checks;
-use super::writers::Writers;
+use super::clients::{Known, Writer};
+use super::installation::{Installation, On};
+use super::observe;
 
-fn claviger() -> Claviger {
-    Claviger::new(env!("CARGO_BIN_EXE_claviger"))
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
-}
-
-fn client(server: &Server, service_key: &str) -> Client {
-    Client::new(&server.url()).unwrap().with_key(service_key).unwrap()
-}
-
-/// The API that all writers subscribe to.
-async fn make_api(client: &Client) {
-    let body = json!({
-        "slug": "orders", "name": "Orders", "upstreams": ["http://127.0.0.1:9000"], "auth_types": ["api_key"],
-        "requires": "key", "exposed": true,
-    });
-    client.post("/v1/apis").body(&body).send::<Value>().await.unwrap();
-}
-
-/// An instant that nobody chose, within reach of many writes.
-async fn random_instant() {
-    let random = RandomState::new().hash_one(std::process::id());
-    tokio::time::sleep(Duration::from_millis(30 + random % 270)).await;
-}
-
-/// What came of all kills, for whoever reads the test's output; and enough of them must have hit.
-fn report(what: &str, kills: u32, hits: u32, unanswered: usize, answered: u64) {
-    // Past the test harness, which shows nothing of a test that passes.
-    let _ = writeln!(
-        std::io::stderr(),
-        "{what}: {hits} of {kills} kills hit unanswered writes, {unanswered} in all; {answered} writes were \
-         answered, and every one is there"
-    );
-    assert!(hits * 3 >= kills, "{what}: only {hits} of {kills} kills hit unanswered writes");
-}
-
-fn kill_the_server(claviger: &Claviger, what: &str) {
-    let service_key = claviger.init().service_key;
-    let runtime = runtime();
-    let mut server = claviger.serve();
-    runtime.block_on(make_api(&client(&server, &service_key)));
-    let (mut writers, mut hits, mut unanswered) = (Writers::new(), 0, 0);
-    for _ in 0..kills() {
-        writers.begin(&client(&server, &service_key));
-        runtime.block_on(random_instant());
-        server.kill();
-        runtime.block_on(writers.all_unanswered_or_stopped());
-        hits += u32::from(writers.unanswered() > 0);
-        unanswered += writers.unanswered();
-        checks::log_and_tables_agree(claviger);
-        server = claviger.serve();
-        let client = client(&server, &service_key);
-        runtime.block_on(checks::every_answered_write_is_there(&client, &writers));
-        runtime.block_on(checks::the_index_is_what_the_tables_say(&client, &writers));
-    }
-    end_well(&runtime, &mut writers, &client(&server, &service_key));
-    report(what, kills(), hits, unanswered, writers.answered());
-    let (status, log) = server.stop();
-    assert!(status.success(), "{log}");
-    checks::log_and_tables_agree(claviger);
-}
-
-/// What was left unanswered is repeated, and done once; then the index has followed, not been loaded.
-fn end_well(runtime: &tokio::runtime::Runtime, writers: &mut Writers, client: &Client) {
-    runtime.block_on(async {
-        writers.begin(client);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        writers.stop().await;
-        assert_eq!(writers.unanswered(), 0);
-        checks::every_answered_write_is_there(client, writers).await;
-        checks::the_index_is_what_the_tables_say(client, writers).await;
-    });
-}
+const CLIENTS: u64 = 8;
+/// The latest instant of a kill after the first writes were answered.
+const SPAN_MILLISECONDS: u64 = 400;
+/// After so many kills a new installation begins, so that replaying the whole log stays quick.
+const KILLS_OF_ONE: u32 = 25;
+/// How long the first answers may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn the_server_on_sqlite() {
-    kill_the_server(&claviger(), "SIGKILL of the server on SQLite");
+    soak("SQLite, SIGKILL of the server", On::Sqlite, Victim::Server);
 }
 
 #[test]
 fn the_server_on_postgresql() {
-    let database = Postgres::shared().create_database();
-    kill_the_server(&claviger().with_database(database.url()), "SIGKILL of the server on PostgreSQL");
+    soak("PostgreSQL, SIGKILL of the server", On::Postgres, Victim::Server);
 }
 
 #[test]
 fn postgresql_itself() {
-    let mut postgres = Postgres::start();
-    let database = postgres.create_database();
-    let claviger = claviger().with_database(database.url());
-    let service_key = claviger.init().service_key;
-    let runtime = runtime();
-    let server = claviger.serve();
-    let client = client(&server, &service_key);
-    runtime.block_on(make_api(&client));
-    let (mut writers, mut hits, mut unanswered) = (Writers::new(), 0, 0);
-    for _ in 0..kills() {
-        writers.begin(&client);
-        runtime.block_on(random_instant());
-        postgres.stop_immediately();
-        runtime.block_on(writers.stop());
-        hits += u32::from(writers.unanswered() > 0);
-        unanswered += writers.unanswered();
-        // Deciding goes on meanwhile.
-        runtime.block_on(decides(&client));
-        postgres.start_again();
-        runtime.block_on(ready(&client));
-        checks::log_and_tables_agree(&claviger);
-        runtime.block_on(checks::every_answered_write_is_there(&client, &writers));
-        runtime.block_on(checks::the_index_is_what_the_tables_say(&client, &writers));
+    soak("PostgreSQL itself, stopped with `immediate`", On::Postgres, Victim::Postgres);
+}
+
+/// So many kills, and what came of them in one line.
+fn soak(what: &str, on: On, victim: Victim) {
+    let mut left = claviger_testkit::kills();
+    let mut tally = Tally::default();
+    while left > 0 {
+        let kills = left.min(KILLS_OF_ONE);
+        Installation::new(on, victim).kill_again_and_again(victim, kills, &mut tally);
+        left -= kills;
     }
-    end_well(&runtime, &mut writers, &client);
-    report("PostgreSQL stopped at once", kills(), hits, unanswered, writers.answered());
-    let (status, log) = server.stop();
-    assert!(status.success(), "{log}");
-    checks::log_and_tables_agree(&claviger);
+    // Past the test harness, which shows nothing of a test that passes.
+    let _ = writeln!(std::io::stderr(), "{what}: {tally}");
+    assert!(tally.hits * 3 >= tally.kills, "too few kills hit an unanswered write: {tally}");
 }
 
-/// The server answers on calls though it has no database.
-async fn decides(client: &Client) {
-    let body =
-        json!({ "credential": { "key": "clv_key_00000000000000000000000000000000000000" }, "api": "orders" });
-    let decision = client.post("/v1/verify").body(&body).send::<Value>().await.unwrap();
-    assert_eq!(decision.body["code"], "malformed");
+/// An instant that nobody chose, within reach of many writes.
+fn random_delay() -> Duration {
+    Duration::from_millis(RandomState::new().hash_one(std::process::id()) % SPAN_MILLISECONDS)
 }
 
-async fn ready(client: &Client) {
-    for _ in 0..600 {
-        if client.get("/readyz").send::<Value>().await.is_ok() {
-            return;
+/// Who is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Victim {
+    /// The server, by SIGKILL.
+    Server,
+    /// PostgreSQL, by an immediate stop. The server stays, and its index with it.
+    Postgres,
+}
+
+/// What came of all kills.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    kills: u32,
+    /// Kills at which at least one write had no answer.
+    hits: u32,
+    answered: usize,
+    done: usize,
+    not_done: usize,
+    events: i64,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kills, hits, answered, done, not_done, events } = self;
+        write!(
+            f,
+            "{kills} kills, {hits} of them with writes unanswered; {answered} answered writes, all there; {} \
+             unanswered ones, of which {done} were there wholly and {not_done} not at all; {events} events, \
+             their chain, the tables and the index equal",
+            done + not_done
+        )
+    }
+}
+
+impl Installation {
+    pub(crate) fn kill_again_and_again(&mut self, victim: Victim, kills: u32, tally: &mut Tally) {
+        let mut server = Some(self.claviger.serve());
+        for _ in 0..kills {
+            let running = server.take().expect("the server of the last round");
+            let (known, again) = self.kill_once(victim, running, tally.kills);
+            let answered = known.iter().map(|known| known.position).max().unwrap_or_default();
+            assert!(self.demand_fitting_log() >= answered, "the log ends before an answered write");
+            self.demand_equal_index();
+            self.look(&again, &known, tally);
+            server = Some(again);
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        let (status, log) = server.expect("the last server").stop();
+        assert!(status.success(), "{status}\n{log}");
+        tally.events += self.demand_fitting_log();
+        self.demand_equal_index();
     }
-    panic!("the server did not find its database again");
+
+    /// Lets the clients write, kills, and starts what was killed again.
+    fn kill_once(
+        &mut self,
+        victim: Victim,
+        server: Server,
+        round: u32,
+    ) -> (Vec<Known>, Server) {
+        let progress = Arc::new(AtomicU32::new(0));
+        let clients = self.clients(&server, round, &progress);
+        let deadline = Instant::now() + PATIENCE;
+        while u64::from(progress.load(Ordering::Relaxed)) < CLIENTS && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(random_delay());
+        match victim {
+            Victim::Server => {
+                server.kill();
+                let known = self.join(clients);
+                (known, self.claviger.serve())
+            }
+            Victim::Postgres => {
+                let postgres = self.postgres.as_mut().expect("a PostgreSQL of its own");
+                postgres.stop_immediately();
+                let known = self.join(clients);
+                // Deciding goes on meanwhile.
+                self.runtime.block_on(observe::decides_without_a_database(&self.client(&server)));
+                self.postgres.as_mut().expect("a PostgreSQL of its own").start_again();
+                (known, server)
+            }
+        }
+    }
+
+    fn clients(&self, server: &Server, round: u32, progress: &Arc<AtomicU32>) -> Vec<JoinHandle<Known>> {
+        let world = Arc::new(self.world.clone());
+        (0..CLIENTS)
+            .map(|number| {
+                let writer = Writer {
+                    client: self.client(server),
+                    world: Arc::clone(&world),
+                    name: format!("Shop {round} {number}"),
+                    seed: u64::from(round) * CLIENTS + number,
+                    progress: Arc::clone(progress),
+                };
+                self.runtime.spawn(writer.write())
+            })
+            .collect()
+    }
+
+    fn join(&self, clients: Vec<JoinHandle<Known>>) -> Vec<Known> {
+        clients.into_iter().map(|client| self.runtime.block_on(client).expect("a client")).collect()
+    }
+
+    /// Looks at everything that the clients of this round know of.
+    fn look(&self, server: &Server, known: &[Known], tally: &mut Tally) {
+        let client = self.client(server);
+        let mut hit = false;
+        for known in known {
+            let unanswered = self.runtime.block_on(observe::check(&client, &self.world, known));
+            tally.done += unanswered.done;
+            tally.not_done += unanswered.not_done;
+            tally.answered += known.answered;
+            hit |= unanswered.done + unanswered.not_done > 0;
+        }
+        tally.kills += 1;
+        tally.hits += u32::from(hit);
+    }
 }
