@@ -110,12 +110,7 @@ impl Installation {
     }
 
     /// Lets the clients write, kills, and starts what was killed again.
-    fn kill_once(
-        &mut self,
-        victim: Victim,
-        server: Server,
-        round: u32,
-    ) -> (Vec<Known>, Server) {
+    fn kill_once(&mut self, victim: Victim, server: Server, round: u32) -> (Vec<Known>, Server) {
         let progress = Arc::new(AtomicU32::new(0));
         let clients = self.clients(&server, round, &progress);
         let deadline = Instant::now() + PATIENCE;
