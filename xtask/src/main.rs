@@ -1,8 +1,10 @@
 //! Claviger's own tasks, run as `cargo xtask NAME`: one file or folder each.
 
+mod bench;
 mod docs;
 mod house;
 mod shell;
+mod soak;
 mod test;
 mod tidy;
 
@@ -20,6 +22,10 @@ enum Task {
     Docs,
     /// Installs what is missing, checks everything and runs every test.
     Test(test::Arguments),
+    /// Measures what a call costs the real server, against baselines on the same stack.
+    Bench(bench::Arguments),
+    /// Runs the crash tests with hundreds of kills.
+    Soak(soak::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -27,6 +33,8 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Docs => docs::run(),
         Task::Test(arguments) => test::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
+        Task::Soak(arguments) => soak::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -32,5 +32,5 @@ mod verify;
 
 pub use app::Options;
 pub use openapi::permissions;
-pub use router::{document, router};
+pub use router::{document, in_frame, router};
 pub use serve::serve;

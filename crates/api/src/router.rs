@@ -31,6 +31,11 @@ pub fn router(service: Service, entropy: &dyn Entropy, options: Options) -> Rout
         .with_state(app)
 }
 
+/// Other routes in the same frame, for those who measure what the frame itself costs.
+pub fn in_frame(routes: Router, entropy: &dyn Entropy) -> Router {
+    routes.layer(Frame::new(entropy, String::new()))
+}
+
 /// The OpenAPI document, for those who publish or check it.
 pub fn document() -> Value {
     let (_, base) = routes().split_for_parts();

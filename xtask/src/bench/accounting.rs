@@ -1,0 +1,28 @@
+//! What the kernel knows: how long the threads of a process ran, and on which core they may.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+
+use crate::shell;
+
+/// How long all threads of a process have run, in nanoseconds. Threads that ended meanwhile are not in it: the
+/// servers here keep theirs.
+pub(super) fn processor_nanoseconds(process: u32) -> Result<u64> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).context("the server's threads")?;
+    let mut total = 0;
+    for thread in threads {
+        let path = thread?.path().join("schedstat");
+        let Ok(statistics) = fs::read_to_string(path) else { continue };
+        let ran = statistics.split_whitespace().next().context("the kernel's accounting")?;
+        total += ran.parse::<u64>()?;
+    }
+    Ok(total)
+}
+
+/// Binds all threads of a process to one core, and those that they start from then on.
+pub(super) fn pin(process: u32, core: usize) -> Result<()> {
+    let (core, process) = (core.to_string(), process.to_string());
+    shell::read(&mut shell::command("taskset", &["--all-tasks", "--cpu-list", "--pid", &core, &process]))?;
+    Ok(())
+}
