@@ -329,7 +329,8 @@ async fn d14_one_living_key_that_is_not_latest_is_ended_early(world: World) {
 async fn d15_a_node_that_was_not_told_shows_and_the_act_can_be_repeated(world: World) {
     let request = world.owner.request();
     let one = world.one_key_set("api_key", json!({})).await;
-    world.another_node_reports(world.events().await).await;
+    let second = world.another_node(2).await;
+    second.report_node().await.expect("a report");
     let set = fresh(world.service.key_set_revoke(&request, one.key_set_id(), &no_reason()).await);
     assert_eq!(set.enforcement.state, EnforcementState::Waiting);
     assert_eq!(
@@ -339,7 +340,8 @@ async fn d15_a_node_that_was_not_told_shows_and_the_act_can_be_repeated(world: W
     let before = world.events().await;
     let again = fresh(world.service.key_set_revoke(&request, one.key_set_id(), &no_reason()).await);
     assert_eq!((status_of(&again).as_str(), world.events().await), ("revoked", before), "200, and no event");
-    world.another_node_reports(before).await;
+    second.follow().await.expect("it follows");
+    second.report_node().await.expect("a report");
     let set = world.key_set(&one.id).await;
     assert_eq!(set.enforcement.state, EnforcementState::Enforced);
     let refusal = world.refused(world.service.key_set_revoke(&request, one.key_set_id(), &no_reason())).await;
@@ -349,7 +351,8 @@ async fn d15_a_node_that_was_not_told_shows_and_the_act_can_be_repeated(world: W
     let before = world.events().await;
     fresh(world.service.application_suspend(&request, one.application_id(), &no_reason()).await);
     assert_eq!(world.events().await, before, "200, and no event");
-    world.another_node_reports(before).await;
+    second.follow().await.expect("it follows");
+    second.report_node().await.expect("a report");
     let refusal =
         world.refused(world.service.application_suspend(&request, one.application_id(), &no_reason())).await;
     assert!(matches!(refusal, Refusal::InvalidTransition { from: "suspended", .. }));

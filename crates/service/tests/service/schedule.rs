@@ -191,7 +191,7 @@ async fn d12_expiration_is_enforced_by_the_clock_and_then_recorded(world: World)
     world.set_time(instant("2026-03-11T12:00:00Z"));
     let set = world.key_set(&one.id).await;
     assert_eq!(set.status, Status::Expired, "no job ran");
-    assert_eq!(world.listed(&[("status", "expired")]).await, [one.id.clone()]);
+    assert_eq!(world.listed(&[("status", "expired")]).await, std::slice::from_ref(&one.id));
     assert_eq!(world.listed(&[("status", "active")]).await, Vec::<String>::new());
     world.set_time(instant("2026-03-15T00:00:00Z"));
     world.run_scheduler().await;

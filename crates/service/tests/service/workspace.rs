@@ -1,12 +1,9 @@
 //! What the tests of the workspace set up again and again: a template, an API, an Application, a
 //! Subscription.
 
-use claviger_domain::event::Position;
-use claviger_domain::id::NodeId;
 use claviger_domain::key_sets::KeyStatus;
 use claviger_service::Error;
 use claviger_service::Written;
-use claviger_store::{NodeKind, NodeReport};
 use claviger_wire::{acts, apis, applications, key_sets, policy_templates, subscriptions};
 use serde_json::{Value, json};
 
@@ -170,25 +167,6 @@ impl World {
             .commit("test_mark", |tx| Box::pin(async move { tx.mark_used(marks).await }))
             .await;
         marked.expect("a mark");
-    }
-}
-
-impl World {
-    /// A second node tells how far it has applied the log.
-    pub(crate) async fn another_node_reports(&self, position: i64) {
-        let report = &NodeReport {
-            id: NodeId::from_bytes([2; 16]),
-            name: "node-2".to_owned(),
-            kind: NodeKind::Control,
-            position: Position(position),
-        };
-        let now = self.now();
-        let reported = self
-            .service
-            .store()
-            .commit("test_report", |tx| Box::pin(async move { tx.report_node(report, now).await }))
-            .await;
-        reported.expect("a report");
     }
 }
 
