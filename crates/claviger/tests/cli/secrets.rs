@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use claviger_testkit::{Claviger, Database, Postgres, Server, Upstream};
 use serde_json::Value;
