@@ -7,7 +7,7 @@
 
 mod assembly;
 mod data;
-mod door;
+mod faces;
 mod keeper;
 mod listeners;
 mod signals;
@@ -20,7 +20,6 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use axum::Router;
 use claviger_service::Service;
-use claviger_service::ambient::SystemEntropy;
 use claviger_store::{Options, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -103,7 +102,7 @@ impl Opened {
     pub(crate) async fn run_with(self, service: Service) -> anyhow::Result<Running> {
         service.load().await.context("load the index")?;
         service.report_node().await.context("report the node")?;
-        self.switchboard.connect(faces(&service, &self.configuration));
+        self.switchboard.connect(faces::of(&service, &self.configuration));
         let tasks = Tasks::start(&service, &self.stop);
         tracing::info!(public_url = self.configuration.public_url, "ready");
         Ok(Running { service, opened: self, tasks })
@@ -181,13 +180,4 @@ impl Running {
 
 fn listen(listener: TcpListener, router: Router, stop: &CancellationToken) -> JoinHandle<()> {
     tokio::spawn(claviger_api::serve(listener, router, stop.clone().cancelled_owned()))
-}
-
-/// All that answers on the main address.
-fn faces(service: &Service, configuration: &Configuration) -> Router {
-    let options = claviger_api::Options {
-        public_url: configuration.public_url.clone(),
-        trusted: configuration.doors.trusted.clone(),
-    };
-    claviger_api::router(service.clone(), &SystemEntropy, options).merge(door::routes(service, configuration))
 }

@@ -1,15 +1,17 @@
 //! What answers on the main address: until the database is initialised, that it is not; from then on the
 //! faces of the service. The address is taken once, so that a proxy in front sees one server.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse as _;
+use claviger_edge::{FORWARD_AUTH_PATH, ForwardAuth};
 use claviger_wire::Problem;
 use tower::ServiceExt as _;
 
@@ -24,7 +26,15 @@ pub(super) struct Switchboard(Arc<Positions>);
 #[derive(Debug, Default)]
 struct Positions {
     initialised: AtomicBool,
-    faces: OnceLock<Router>,
+    faces: OnceLock<Faces>,
+}
+
+/// What answers once the service is put together.
+#[derive(Debug)]
+pub(super) struct Faces {
+    pub(super) rest: Router,
+    /// Asked at every call of every API, so it stands before all routing.
+    pub(super) forward_auth: Arc<ForwardAuth>,
 }
 
 impl Switchboard {
@@ -34,7 +44,7 @@ impl Switchboard {
     }
 
     /// From here on these faces answer.
-    pub(super) fn connect(&self, faces: Router) {
+    pub(super) fn connect(&self, faces: Faces) {
         // A second call would be a second assembly of the same service: the first stays.
         let _ = self.0.faces.set(faces);
     }
@@ -47,7 +57,10 @@ impl Switchboard {
 
     async fn answer(self, request: Request) -> Response<Body> {
         match self.0.faces.get() {
-            Some(faces) => faces.clone().oneshot(request).await.unwrap_or_else(|never| match never {}),
+            Some(faces) if request.uri().path() == FORWARD_AUTH_PATH => {
+                faces.forward_auth.answer(&request, peer(&request)).map(Body::new)
+            }
+            Some(faces) => faces.rest.clone().oneshot(request).await.unwrap_or_else(|never| match never {}),
             None if request.uri().path() == "/healthz" => {
                 ([(CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#).into_response()
             }
@@ -55,6 +68,12 @@ impl Switchboard {
             None => not_ready("not_initialised", NOT_INITIALISED),
         }
     }
+}
+
+/// Who opened the connection; the unspecified address, which nobody has, if that is not known.
+fn peer(request: &Request) -> IpAddr {
+    let known = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    known.map_or(IpAddr::from([0; 4]), |ConnectInfo(peer)| peer.ip())
 }
 
 fn not_ready(code: &str, detail: &str) -> Response<Body> {
@@ -69,6 +88,9 @@ fn not_ready(code: &str, detail: &str) -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use axum::routing::get;
+    use claviger_domain::time::Timestamp;
+    use claviger_edge::{Dialect, Settings, TrustedPeers};
+    use claviger_verify::{Failures, Index};
 
     use super::*;
 
@@ -78,6 +100,17 @@ mod tests {
         let status = response.status().as_u16();
         let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// A door that knows nothing.
+    fn door() -> ForwardAuth {
+        let settings = Settings {
+            trusted: TrustedPeers::loopback(),
+            dialect: Dialect::Forwarded,
+            clock: Arc::new(|| Timestamp::MIN),
+            request_id_prefix: "req".to_owned(),
+        };
+        ForwardAuth::new(Arc::new(Index::new(60)), Arc::default(), Arc::new(Failures::new(120)), settings)
     }
 
     #[tokio::test]
@@ -94,7 +127,12 @@ mod tests {
         }
         switchboard.begin();
         assert!(ask(&switchboard, "/readyz").await.1.contains("\"code\":\"behind\""));
-        switchboard.connect(Router::new().route("/v1/apis", get(async || "the faces")));
+        switchboard.connect(Faces {
+            rest: Router::new().route("/v1/apis", get(async || "the faces")),
+            forward_auth: Arc::new(door()),
+        });
         assert_eq!(ask(&switchboard, "/v1/apis").await, (200, "the faces".to_owned()));
+        // A door answers no peer that it does not know.
+        assert_eq!(ask(&switchboard, "/v1/forward-auth?api=orders").await.0, 403);
     }
 }

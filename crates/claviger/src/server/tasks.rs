@@ -16,6 +16,8 @@ const POLL: Duration = Duration::from_millis(200);
 const REPORT: Duration = Duration::from_millis(250);
 /// A node that has nothing new to say says so now and then.
 const REPORT_ANYWAY: Duration = Duration::from_secs(5);
+/// How often counted decisions are shown.
+const COUNT: Duration = Duration::from_secs(1);
 /// How often marks of use are written.
 const FLUSH: Duration = Duration::from_secs(5);
 /// How often records past their time are removed.
@@ -31,6 +33,7 @@ impl Tasks {
         let mut tasks = Self(JoinSet::new());
         tasks.run("follow the log", follow(service.clone()), stop);
         tasks.run("report the node", report(service.clone()), stop);
+        tasks.run("count decisions", count(service.clone()), stop);
         tasks.run("write marks of use", flush(service.clone()), stop);
         tasks.run("remove what is past its time", sweep(service.clone()), stop);
         tasks.0.spawn({
@@ -128,6 +131,16 @@ async fn sweep(service: Service) {
     loop {
         trouble.note(service.expire_idempotency().await.map(drop));
         tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Shows what was decided: counted in memory where it is decided, copied to the metrics now and then.
+async fn count(service: Service) {
+    loop {
+        for (code, decided) in service.meters().decisions() {
+            metrics::counter!("claviger_decisions_total", "code" => code.as_str()).absolute(decided);
+        }
+        tokio::time::sleep(COUNT).await;
     }
 }
 

@@ -1,0 +1,46 @@
+//! What the configuration says to the faces: the REST API and the doors.
+
+use std::sync::Arc;
+
+use claviger_edge::{ForwardAuth, Settings, TrustedPeers};
+use claviger_service::Service;
+use claviger_service::ambient::{Entropy as _, SystemEntropy};
+use claviger_verify::Failures;
+
+use super::switchboard::Faces;
+use crate::configuration::{Configuration, Dialect};
+
+/// All that answers on the main address.
+pub(super) fn of(service: &Service, configuration: &Configuration) -> Faces {
+    let options = claviger_api::Options {
+        public_url: configuration.public_url.clone(),
+        trusted: configuration.doors.trusted.clone(),
+    };
+    Faces {
+        rest: claviger_api::router(service.clone(), &SystemEntropy, options),
+        forward_auth: Arc::new(forward_auth(service, configuration)),
+    }
+}
+
+fn forward_auth(service: &Service, configuration: &Configuration) -> ForwardAuth {
+    let doors = &configuration.doors;
+    let clock = service.clone();
+    let settings = Settings {
+        trusted: TrustedPeers::new(doors.trusted.clone()),
+        dialect: match doors.dialect {
+            Dialect::Forwarded => claviger_edge::Dialect::Forwarded,
+            Dialect::Original => claviger_edge::Dialect::Original,
+        },
+        clock: Arc::new(move || clock.now()),
+        request_id_prefix: request_id_prefix(),
+    };
+    let failures = Arc::new(Failures::new(doors.failures_per_minute));
+    ForwardAuth::new(Arc::clone(service.index()), Arc::clone(service.meters()), failures, settings)
+}
+
+/// Different at each start, so that ids of two lives of a server are told apart.
+fn request_id_prefix() -> String {
+    let mut random = [0; 6];
+    SystemEntropy.fill(&mut random);
+    format!("req_{}", claviger_wire::events::hex(&random))
+}
