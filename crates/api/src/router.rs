@@ -68,3 +68,39 @@ fn method_not_allowed() -> Refused {
         "This path does not take that method; `Allow` lists those it takes.",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// utoipa lets the later of two types of one name win.
+    #[test]
+    fn no_two_types_share_a_name_in_the_document() {
+        let mut known: BTreeMap<String, String> = BTreeMap::new();
+        for routes in [
+            organizations::routes(),
+            groups::routes(),
+            members::routes(),
+            environments::routes(),
+            permission_groups::routes(),
+            service_keys::routes(),
+            apis::routes(),
+            applications::routes(),
+            subscriptions::routes(),
+            policy_templates::routes(),
+            key_sets::routes(),
+            verify::routes(),
+            events::routes(),
+            nodes::routes(),
+        ] {
+            for (name, schema) in routes.into_openapi().components.unwrap_or_default().schemas {
+                let shape = serde_json::to_string(&schema).expect("serialises");
+                let first = known.entry(name.clone()).or_insert_with(|| shape.clone());
+                assert_eq!(*first, shape, "two types are called {name}");
+            }
+        }
+        assert!(known.len() > 60, "{}", known.len());
+    }
+}

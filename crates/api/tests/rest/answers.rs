@@ -162,6 +162,31 @@ async fn the_log_is_exported_line_by_line_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f7_which_key_tells_what_a_pasted_value_is() {
+    let world = World::on_sqlite().await;
+    let stage = staged(&world).await;
+    let credential = stage.credential().await;
+    let ask = |value: &str| world.post("/v1/which-key", &json!({"value": value}));
+    let told = ask(&format!(" {credential}\n")).expect(200).await;
+    assert_eq!((&told["kind"], &told["status"]), (&json!("key"), &json!("active")));
+    assert_eq!(ask(&world.owner).expect(200).await["kind"], "service_key");
+    let typo = format!("{}x", &credential[..credential.len() - 1]);
+    for unknown in [typo.as_str(), "clv_key_nonsense", ""] {
+        ask(unknown).expect(404).await;
+    }
+    for _ in 5..30 {
+        ask(&credential).expect(200).await;
+    }
+    let too_many = ask(&credential).send().await;
+    assert_eq!((too_many.status, too_many.code().as_str()), (429, "too_many_requests"));
+    let seconds: i64 = too_many.header("retry-after").expect("a time").parse().expect("a number");
+    world.clock.advance_seconds(seconds);
+    ask(&credential).expect(200).await;
+    let log = world.get("/v1/events?format=ndjson").send().await.text();
+    assert!(log.contains("key_set.created") && !log.contains(&credential));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn postgresql_answers_alike() {
     let database = claviger_testkit::Postgres::shared().create_database();
     let world = World::on_postgres(&database).await;

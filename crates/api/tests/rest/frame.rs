@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::call::Call;
 use crate::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,4 +111,18 @@ async fn those_who_guess_service_keys_are_slowed_and_others_are_not() {
     assert_eq!(good.status, 200, "a good key is never refused for a stranger's sake");
     let other = guess().header("x-forwarded-for", "203.0.113.10").send().await;
     assert_eq!(other.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g9_behind_a_path_prefix_places_are_told_with_it() {
+    let world = World::on_sqlite().await;
+    let router = world.router_at("https://example.com/keys/");
+    let body = json!({"name": "Shop", "group_id": world.default_group(&world.organization_id).await});
+    let made = Call::new(&router, "POST", "/v1/applications").by(&world.owner).json(&body).send().await;
+    assert!(
+        made.header("location").is_some_and(|place| place.starts_with("/keys/v1/applications/app_")),
+        "{made}"
+    );
+    let document = Call::new(&router, "GET", "/openapi.json").send().await.json();
+    assert_eq!(document["servers"], json!([{"url": "/keys"}]));
 }

@@ -8,6 +8,7 @@ mod callers;
 mod fixtures;
 mod frame;
 mod routes;
+mod server;
 mod twins;
 mod world;
 

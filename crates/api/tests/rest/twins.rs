@@ -148,3 +148,49 @@ async fn a_key_of_another_organization_is_unknown() {
         same(&ask(&body).await, &ask(&other).await);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_an_api_for_all_the_catalog_entry_is_seen_and_nothing_else() {
+    let world = World::on_sqlite().await;
+    let twins = Twins::meet(&world).await;
+    let made = world.patch("/v1/apis/b-orders", &json!({"visibility": "all"})).expect(200).await;
+    let id = made["id"].as_str().expect("an id");
+    let by_a = |method: &str, path: &str| world.call(method, path).by(&twins.key_of_a);
+    let seen = by_a("GET", "/v1/apis/b-orders").expect(200).await;
+    let members: Vec<_> = seen.as_object().expect("an object").keys().map(String::as_str).collect();
+    let entry = [
+        "auth_types",
+        "description",
+        "environments",
+        "id",
+        "name",
+        "organization",
+        "permissions",
+        "slug",
+        "version",
+    ];
+    assert_eq!(members, entry);
+    let listed = by_a("GET", "/v1/apis?q=b-orders").expect(200).await;
+    assert_eq!(listed["items"], json!([seen]));
+    for (method, path, body) in [
+        ("PATCH", "/v1/apis/b-orders", json!({"name": "Mine"})),
+        ("DELETE", "/v1/apis/b-orders", json!({})),
+        ("PUT", "/v1/apis/b-orders/exposure", json!({"exposed": false})),
+    ] {
+        let answer = by_a(method, path).json(&body).send().await;
+        assert!(matches!(answer.status, 403 | 404), "{answer}");
+    }
+    let whose = format!("/v1/events?subject_id={id}");
+    assert_eq!(by_a("GET", &whose).expect(200).await["items"], json!([]));
+    let own = by_a("POST", "/v1/applications").json(&json!({"name": "Shop"})).expect(201).await;
+    let wanted = json!({"application_id": own["id"], "api_id": id, "environment_id": "sandbox"});
+    let subscription = by_a("POST", "/v1/subscriptions").json(&wanted).expect(201).await;
+    let set = subscription["key_sets"][0]["id"].as_str().expect("an id");
+    // B sees the Subscription, with the Key Set's id and state, and nothing of the set itself.
+    let key_of_b = owner_of(&world, &twins.b.organization).await;
+    let path = format!("/v1/subscriptions/{}", subscription["id"].as_str().expect("an id"));
+    let provider = world.call("GET", &path).by(&key_of_b).expect(200).await;
+    assert_eq!(provider["key_sets"][0]["id"], json!(set));
+    let hidden = world.call("GET", &format!("/v1/key-sets/{set}")).by(&key_of_b).send().await;
+    assert_eq!(hidden.status, 404, "{hidden}");
+}

@@ -86,7 +86,8 @@ impl World {
         };
         let first = service.init(&beginning).await.expect("initialised");
         service.load().await.expect("loaded");
-        let router = claviger_api::router(service.clone(), entropy.as_ref(), api_options());
+        let router =
+            claviger_api::router(service.clone(), entropy.as_ref(), api_options("http://127.0.0.1:7700"));
         Self {
             owner: first.service_key.expose().to_owned(),
             organization_id: first.organization_id.to_string(),
@@ -95,6 +96,17 @@ impl World {
             router,
             _folder: folder,
         }
+    }
+
+    /// The whole face, to be served.
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// The same face, shown to the world at another address.
+    pub(crate) fn router_at(&self, public_url: &str) -> Router {
+        let entropy = SeededEntropy(Mutex::new(StdRng::seed_from_u64(8)));
+        claviger_api::router(self.service.clone(), &entropy, api_options(public_url))
     }
 
     pub(crate) fn call(&self, method: &str, path: &str) -> Call<'_> {
@@ -147,9 +159,6 @@ fn options() -> Options {
     }
 }
 
-fn api_options() -> ApiOptions {
-    ApiOptions {
-        public_url: "http://127.0.0.1:7700".to_owned(),
-        trusted: vec!["127.0.0.0/8".parse().expect("a net")],
-    }
+fn api_options(public_url: &str) -> ApiOptions {
+    ApiOptions { public_url: public_url.to_owned(), trusted: vec!["127.0.0.0/8".parse().expect("a net")] }
 }
