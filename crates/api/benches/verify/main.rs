@@ -1,6 +1,8 @@
 //! `POST /v1/verify` over loopback against an axum JSON echo that takes and gives the same bytes: the CPU
 //! time of each server's own thread per request, in rounds that take turns, and the ratio of the medians.
 
+#![expect(clippy::print_stdout, reason = "a measurement tells what it found")]
+
 #[expect(dead_code, reason = "shared with the tests, which use all of it")]
 #[path = "../../tests/rest/call.rs"]
 mod call;
