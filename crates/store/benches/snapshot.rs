@@ -1,5 +1,5 @@
-//! How long the facts of a million Keys take to come out of each database, against the bare scan of the same
-//! table in the same run (docs/performance.md, "start-up to ready").
+//! How long the facts of a million Keys take to come out of each database, without the index that is built from
+//! them: the store's part of "start-up to ready". Filling takes minutes.
 //!
 //! `cargo bench -p claviger-store --bench snapshot [-- KEYS]`
 
@@ -21,7 +21,7 @@ const KEYS: usize = 1_000_000;
 const ROUNDS: usize = 3;
 const SETS_PER_TRANSACTION: usize = 5_000;
 
-/// Key Sets of one Key each, every one with a Subscription of its own, so that nothing is shared.
+/// Key Sets of one Key each.
 async fn fill(store: &Store, keys: usize) {
     let world = World::make(store).await;
     for begun in (0..keys).step_by(SETS_PER_TRANSACTION) {
