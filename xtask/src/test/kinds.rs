@@ -22,7 +22,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind { name: "store, on both databases", arguments: &["--test", "contract*"] },
     Kind { name: "use cases", arguments: &["--test", "service*"] },
     Kind { name: "HTTP", arguments: &["--test", "rest*"] },
-    Kind { name: "doors, nginx and Caddy", arguments: &["--test", "forward_auth*"] },
+    Kind { name: "doors, nginx and Caddy", arguments: &["--test", "forward_auth*", "--test", "doors*"] },
     Kind { name: "command line", arguments: &["--test", "cli*"] },
     Kind { name: "documents", arguments: &["--test", "docs*"] },
     Kind { name: "crashes", arguments: &["--test", "crash*"] },

@@ -1,0 +1,11 @@
+//! One decision, many translators: one table of requests goes through every door of real servers, through a
+//! real nginx and a real Caddy too, and has one answer.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
+
+#[path = "doors/door.rs"]
+mod door;
+#[path = "doors/parity.rs"]
+mod parity;
+#[path = "doors/scene.rs"]
+mod scene;

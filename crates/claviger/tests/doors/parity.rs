@@ -1,0 +1,125 @@
+//! The table, at every door (product.md F1 to F3).
+
+use std::collections::BTreeSet;
+
+use claviger_client::Error;
+use claviger_testkit::Postgres;
+use serde_json::{Value, json};
+
+use super::door::{DOORS, Door, Presented, Question};
+use super::scene::{Credentials, Scene};
+
+/// A question that its row changes.
+fn row<'a>(api: &'a str, presented: Presented<'a>, code: &'a str, status: u16) -> Question<'a> {
+    Question { api, environment: None, permissions: &[], presented, ip: "203.0.113.7", code, status }
+}
+
+/// Every code that there is without limits and shared keys, each alone, and pairs where the first that applies
+/// counts.
+fn table(held: &Credentials) -> Vec<Question<'_>> {
+    use Presented::{Basic, Key, Nothing, Pair};
+    let pair = &held.pair;
+    vec![
+        row("orders", Key(&held.key), "valid", 200),
+        row("orders", Pair(pair), "valid", 200),
+        row("orders", Basic(&held.basic), "valid", 200),
+        row("orders", Nothing, "missing", 401),
+        row("orders", Key("clv_key_wrong"), "malformed", 401),
+        row("orders", Key("no key at all"), "malformed", 401),
+        row("orders", Key(&held.service_key), "unknown", 401),
+        row("orders", Key(&pair.0), "secret_required", 401),
+        row("orders", Key(&held.suspended), "suspended", 401),
+        row("orders", Key(&held.revoked), "revoked", 401),
+        row("orders", Key(&held.pending), "pending", 401),
+        row("brief", Key(&held.expired), "expired", 401),
+        row("hidden", Key(&held.key), "api_not_exposed", 404),
+        row("nowhere", Key(&held.key), "api_not_exposed", 404),
+        row("stock", Key(&held.key), "not_subscribed", 403),
+        row("fenced", Key(&held.fenced), "valid", 200),
+        // The first that applies.
+        row("hidden", Nothing, "api_not_exposed", 404),
+        row("nowhere", Key("clv_key_wrong"), "api_not_exposed", 404),
+        row("stock", Key(&held.revoked), "revoked", 401),
+        row("stock", Key(&held.suspended), "suspended", 401),
+        row("stock", Key(&pair.0), "secret_required", 401),
+        Question { environment: Some("production"), ..row("orders", Key(&held.key), "valid", 200) },
+        Question { environment: Some("sandbox"), ..row("orders", Key(&held.key), "wrong_environment", 403) },
+        Question { environment: Some("sandbox"), ..row("stock", Key(&held.key), "wrong_environment", 403) },
+        Question { permissions: &["orders:read"], ..row("orders", Key(&held.key), "valid", 200) },
+        Question {
+            permissions: &["orders:read", "orders:write"],
+            ..row("orders", Key(&held.key), "permission_denied", 403)
+        },
+        Question { permissions: &["orders:write"], ..row("stock", Key(&held.key), "not_subscribed", 403) },
+        Question { ip: "198.51.100.7", ..row("fenced", Key(&held.fenced), "ip_denied", 403) },
+        Question { ip: "198.51.100.7", ..row("fenced", Key(&held.key), "not_subscribed", 403) },
+    ]
+}
+
+fn demand_one_answer(scene: &Scene, doors: &[Door], table: &[Question<'_>]) {
+    let mut wrong = Vec::new();
+    for question in table {
+        for door in doors {
+            let (answer, expected) = (scene.block_on(door.ask(scene, question)), door.expected(question));
+            if answer != expected {
+                let asked = (question.api, question.environment, question.permissions, question.ip);
+                wrong.push(format!("{door:?} {asked:?}: {answer:?}, and it should be {expected:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn one_table_of_requests_has_one_answer_at_every_door() {
+    let database = Postgres::shared().create_database();
+    let scene = Scene::new(database.url(), &[]);
+    let mut table = table(&scene.held);
+    let mismatched = (scene.held.pair.0.clone(), scene.held.basic.1.clone());
+    table.push(row("orders", Presented::Pair(&mismatched), "secret_mismatch", 401));
+    let swapped = (scene.held.basic.0.clone(), scene.held.pair.1.clone());
+    table.push(row("orders", Presented::Basic(&swapped), "secret_mismatch", 401));
+    demand_one_answer(&scene, &DOORS, &table);
+    let codes: BTreeSet<&str> = table.iter().map(|question| question.code).collect();
+    // All but `stale`, which has a test of its own, the two of limits, and none that only shared keys cause.
+    assert_eq!(codes.len(), 18 - 3, "{codes:?}");
+}
+
+/// Without the database, deciding goes on from memory; when what is remembered is too old, no call passes.
+#[test]
+fn every_door_closes_when_the_log_was_not_heard_of_for_too_long() {
+    let mut postgres = Postgres::start();
+    let database = postgres.create_database();
+    let scene = Scene::new(database.url(), &[("CLAVIGER_DOORS__MAX_STALENESS", "PT20S")]);
+    let key = Presented::Key(&scene.held.key);
+    let good = row("orders", key, "valid", 200);
+    postgres.stop_immediately();
+    demand_one_answer(
+        &scene,
+        &DOORS,
+        &[good, row("orders", Presented::Key(&scene.held.revoked), "revoked", 401)],
+    );
+    let stale = row("orders", key, "stale", 503);
+    for door in [Door::Forwarded, Door::Original] {
+        scene.wait_until("stale", || scene.block_on(door.ask(&scene, &stale)) == door.expected(&stale));
+    }
+    let first = [
+        stale,
+        row("orders", Presented::Pair(&scene.held.pair), "stale", 503),
+        row("nowhere", key, "api_not_exposed", 404),
+        row("orders", Presented::Nothing, "missing", 401),
+        row("orders", Presented::Key("clv_key_wrong"), "malformed", 401),
+    ];
+    let doors: Vec<Door> =
+        DOORS.into_iter().filter(|door| !matches!(door, Door::Verify | Door::VerifyBatch)).collect();
+    demand_one_answer(&scene, &doors, &first);
+    // Whether its asker may ask is remembered too, and as old.
+    let question = json!({ "credential": { "key": scene.held.key }, "api": "orders" });
+    let refused = scene.block_on(scene.node.client.post("/v1/verify").body(&question).send::<Value>());
+    assert!(matches!(&refused, Err(Error::Refused(problem)) if problem.status == 503), "{refused:?}");
+    postgres.start_again();
+    for door in [Door::Forwarded, Door::Original] {
+        scene.wait_until("open again", || scene.block_on(door.ask(&scene, &good)) == door.expected(&good));
+    }
+    demand_one_answer(&scene, &DOORS, &[good]);
+}

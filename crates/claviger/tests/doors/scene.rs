@@ -1,0 +1,254 @@
+//! Two nodes on one PostgreSQL, one for each dialect of forward-auth, behind Caddy and nginx; and a credential in
+//! each state that a table of requests needs.
+
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+use claviger_client::Client;
+use claviger_client::reqwest;
+use claviger_testkit::{Caddy, Claviger, Nginx, Port, Server, Upstream, free_port};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// All doors, and those who knock.
+#[derive(Debug)]
+pub(super) struct Scene {
+    runtime: Runtime,
+    pub(super) http: reqwest::Client,
+    /// REST verify, and forward-auth in the dialect `forwarded`.
+    pub(super) node: Node,
+    /// Forward-auth in the dialect `original`.
+    pub(super) other_node: Node,
+    pub(super) nginx: Port,
+    pub(super) caddy: Port,
+    pub(super) held: Credentials,
+    _proxies: (Nginx, Caddy, Upstream),
+}
+
+/// A server, and its REST API in the owner's hands.
+#[derive(Debug)]
+pub(super) struct Node {
+    _claviger: Claviger,
+    pub(super) server: Server,
+    pub(super) client: Client,
+}
+
+/// What callers have.
+#[derive(Debug, Default)]
+pub(super) struct Credentials {
+    /// Well-formed, and never a key to a company's API.
+    pub(super) service_key: String,
+    pub(super) key: String,
+    /// Of a Key Set `api_key_and_secret`.
+    pub(super) pair: (String, String),
+    /// Of a Key Set `basic`: user name and password.
+    pub(super) basic: (String, String),
+    pub(super) fenced: String,
+    pub(super) pending: String,
+    pub(super) suspended: String,
+    pub(super) revoked: String,
+    pub(super) expired: String,
+}
+
+impl Scene {
+    /// On this database; with what the configuration of both nodes says further.
+    pub(super) fn new(database_url: &str, variables: &[(&str, &str)]) -> Self {
+        let mut one = Claviger::new(env!("CARGO_BIN_EXE_claviger"))
+            .with_database(database_url)
+            // The table has more wrong knocks a minute than a stranger would be allowed.
+            .with_variable("CLAVIGER_DOORS__FAILURES_PER_MINUTE", "100000");
+        for (name, value) in variables {
+            one = one.with_variable(name, *value);
+        }
+        let service_key = one.init().service_key;
+        let other = one.another_node().with_variable("CLAVIGER_DOORS__DIALECT", "original");
+        let (node, other_node) = (Node::new(one, &service_key), Node::new(other, &service_key));
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let mut held = runtime.block_on(held(&node.client));
+        held.service_key = service_key;
+        let upstream = Upstream::start();
+        let (nginx, caddy) = (free_port(), free_port());
+        let nginx_runs = Nginx::start(&nginx_configuration(&nginx, &other_node, &upstream), &nginx);
+        let caddy_runs = Caddy::start(&caddyfile(&caddy, &node, &upstream), &caddy);
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let proxies = (nginx_runs, caddy_runs, upstream);
+        let scene = Self { runtime, http, node, other_node, nginx, caddy, held, _proxies: proxies };
+        scene.wait_for_the_other_node();
+        scene
+    }
+
+    pub(super) fn block_on<F: Future>(&self, work: F) -> F::Output {
+        self.runtime.block_on(work)
+    }
+
+    /// The other node has read what was made through the first.
+    fn wait_for_the_other_node(&self) {
+        self.wait_until("followed by the other node", || {
+            let call = self.other_node.client.get("/readyz").send_raw();
+            let set = self.node.client.get("/v1/nodes").send::<Value>();
+            let (ready, nodes) = self.block_on(async { (call.await.is_ok(), set.await.unwrap().body) });
+            let nodes = nodes["items"].as_array().unwrap().clone();
+            ready && nodes.len() == 2 && nodes.iter().all(|node| node["status"] == "in_sync")
+        });
+    }
+
+    /// Waits until it is so.
+    #[track_caller]
+    pub(super) fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so() {
+            assert!(Instant::now() < deadline, "not {what} within {PATIENCE:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Node {
+    fn new(claviger: Claviger, service_key: &str) -> Self {
+        let server = claviger.serve();
+        let client = Client::new(&server.url()).unwrap().with_key(service_key).unwrap();
+        Self { _claviger: claviger, server, client }
+    }
+
+    fn address(&self) -> String {
+        self.server.url().replace("http://", "")
+    }
+}
+
+/// Makes the world that the table is about: APIs, an Application for each caller, its Key Sets.
+async fn held(client: &Client) -> Credentials {
+    let retrievable = template(client, json!({ "name": "Retrievable", "retrievable": true })).await;
+    let brief = json!({ "name": "Brief", "retrievable": true, "expires_after": "PT1S" });
+    let brief = template(client, brief).await;
+    let approved = template(client, json!({ "name": "Approved", "approval": "required" })).await;
+    let all = ["api_key", "api_key_and_secret", "basic"];
+    let orders = json!({ "permissions": ["orders:read", "orders:write"], "policy_template_id": retrievable });
+    api(client, "orders", &all, orders).await;
+    api(client, "stock", &["api_key"], json!({ "policy_template_id": retrievable })).await;
+    api(client, "hidden", &["api_key"], json!({ "exposed": false })).await;
+    let fence = json!({ "ip_allow_list": ["203.0.113.0/24"], "policy_template_id": retrievable });
+    api(client, "fenced", &["api_key"], fence).await;
+    api(client, "brief", &["api_key"], json!({ "policy_template_id": brief })).await;
+    api(client, "approved", &["api_key"], json!({ "policy_template_id": approved })).await;
+    let caller = subscribe(client, "orders", json!({ "permissions": ["orders:read"] })).await;
+    let pair = retrieve(client, set_of(&caller, "api_key_and_secret")).await;
+    let basic = retrieve(client, set_of(&caller, "basic")).await;
+    let pending = subscribe(client, "approved", json!({})).await;
+    Credentials {
+        service_key: String::new(),
+        key: key_of(client, &caller).await,
+        pair: (text(&pair["key"]), text(&pair["secret"])),
+        basic: (text(&basic["username"]), text(&basic["password"])),
+        fenced: key_of(client, &subscribe(client, "fenced", json!({})).await).await,
+        pending: text(&pending["credentials"][0]["key"]),
+        suspended: after(client, "suspend").await,
+        revoked: after(client, "revoke").await,
+        expired: expired(client).await,
+    }
+}
+
+async fn make(client: &Client, path: &str, body: Value) -> Value {
+    client
+        .post(path)
+        .body(&body)
+        .send::<Value>()
+        .await
+        .unwrap_or_else(|e| panic!("{path} {body}: {e:?}"))
+        .body
+}
+
+async fn template(client: &Client, body: Value) -> String {
+    text(&make(client, "/v1/policy-templates", body).await["id"])
+}
+
+async fn api(client: &Client, slug: &str, auth_types: &[&str], further: Value) {
+    let mut body = json!({
+        "slug": slug, "name": slug, "upstreams": ["http://127.0.0.1:9000"], "auth_types": auth_types,
+        "requires": "key", "exposed": true,
+    });
+    body.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+    make(client, "/v1/apis", body).await;
+}
+
+/// A new Application that subscribes to the API.
+async fn subscribe(client: &Client, slug: &str, further: Value) -> Value {
+    static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let application = make(client, "/v1/applications", json!({ "name": format!("Caller {number}") })).await;
+    let mut body =
+        json!({ "application_id": application["id"], "api_id": slug, "environment_id": "production" });
+    body.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+    make(client, "/v1/subscriptions", body).await
+}
+
+fn set_of<'a>(subscription: &'a Value, auth_type: &str) -> &'a str {
+    let sets = subscription["key_sets"].as_array().unwrap();
+    sets.iter().find(|set| set["auth_type"] == auth_type).unwrap()["id"].as_str().unwrap()
+}
+
+async fn retrieve(client: &Client, key_set: &str) -> Value {
+    make(client, &format!("/v1/key-sets/{key_set}/retrieve"), json!({})).await
+}
+
+async fn key_of(client: &Client, subscription: &Value) -> String {
+    text(&retrieve(client, set_of(subscription, "api_key")).await["key"])
+}
+
+/// The key of a caller of `orders` to whose Key Set this was done.
+async fn after(client: &Client, act: &str) -> String {
+    let subscription = subscribe(client, "orders", json!({})).await;
+    let key = key_of(client, &subscription).await;
+    let key_set = set_of(&subscription, "api_key");
+    make(client, &format!("/v1/key-sets/{key_set}/{act}"), json!({})).await;
+    key
+}
+
+/// The key of a caller whose time is over.
+async fn expired(client: &Client) -> String {
+    let subscription = subscribe(client, "brief", json!({})).await;
+    let key = key_of(client, &subscription).await;
+    let question = json!({ "credential": { "key": key }, "api": "brief" });
+    while make(client, "/v1/verify", question.clone()).await["code"] != "expired" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    key
+}
+
+#[track_caller]
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+/// The guide's configuration, with the query of the call passed on to forward-auth, and its word about where it comes
+/// from: both are for the table to say.
+fn nginx_configuration(port: &Port, node: &Node, upstream: &Upstream) -> String {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/nginx.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let server = guide.split("```nginx\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let mut configuration = format!("map $request_uri $told {{ ~\\?(?<asked>.*)$ $asked; }}\n{server}");
+    for (shown, real) in [
+        ("127.0.0.1:8080", port.address().to_string()),
+        ("127.0.0.1:7700", node.address()),
+        ("127.0.0.1:9000", upstream.address().to_string()),
+        ("errors=auth_request;", "errors=auth_request&$told;".to_owned()),
+        ("X-Forwarded-For $remote_addr", "X-Forwarded-For $http_x_forwarded_for".to_owned()),
+    ] {
+        assert!(configuration.contains(shown), "the guide does not say {shown}");
+        configuration = configuration.replace(shown, &real);
+    }
+    configuration
+}
+
+/// What the guide says, likewise.
+fn caddyfile(port: &Port, node: &Node, upstream: &Upstream) -> String {
+    format!(
+        "http://{} {{\n\troute /orders/* {{\n\t\tforward_auth {} {{\n\t\t\turi /v1/forward-auth?{{query}}\n\
+         \t\t\ttrusted_proxies 127.0.0.0/8\n\t\t}}\n\t\treverse_proxy {}\n\t}}\n}}",
+        port.address(),
+        node.address(),
+        upstream.address()
+    )
+}
