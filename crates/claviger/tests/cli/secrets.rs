@@ -209,7 +209,7 @@ impl Planted {
     fn start(text: &str) -> Self {
         // It waits for a line that nobody writes, and starts no process that could outlive it.
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", "read -r _", text]).env("PLANTED", text).stdin(Stdio::piped());
+        command.args(["-c", "read -r line", text]).env("PLANTED", text).stdin(Stdio::piped());
         Self(command.spawn().unwrap())
     }
 
