@@ -16,6 +16,8 @@ mod nouns;
 mod parity;
 #[path = "cli/quickstart.rs"]
 mod quickstart;
+#[path = "cli/seconds.rs"]
+mod seconds;
 #[path = "cli/secrets.rs"]
 mod secrets;
 #[path = "cli/shell.rs"]
