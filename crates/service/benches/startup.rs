@@ -17,6 +17,8 @@ use claviger_domain::event::{EventBody, NewEvent};
 use claviger_domain::time::Timestamp;
 use claviger_verify::{DEFAULT_MAX_STALENESS_SECONDS, Index};
 
+// Named by the store's world of tests alone, which the benchmark begins with.
+use sqlx as _;
 use world::{Place, World, append, event, id, name, number, run, start};
 
 const KEYS: usize = 1_000_000;
