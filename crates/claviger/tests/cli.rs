@@ -12,8 +12,6 @@ mod keeper;
 mod nodes;
 #[path = "cli/nouns.rs"]
 mod nouns;
-#[path = "cli/parity.rs"]
-mod parity;
 #[path = "cli/quickstart.rs"]
 mod quickstart;
 #[path = "cli/seconds.rs"]
