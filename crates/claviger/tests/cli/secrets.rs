@@ -2,6 +2,7 @@
 //! where it was put on purpose.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -207,10 +208,14 @@ struct Planted(Child);
 
 impl Planted {
     fn start(text: &str) -> Self {
-        // It waits for a line that nobody writes, and starts no process that could outlive it.
+        // It waits for a line that nobody writes, and starts no process that could outlive it. Only once it
+        // speaks does the kernel surely show its arguments.
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", "read -r line", text]).env("PLANTED", text).stdin(Stdio::piped());
-        Self(command.spawn().unwrap())
+        command.args(["-c", "echo here; read -r line", text]).env("PLANTED", text);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = [0; 5];
+        child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+        Self(child)
     }
 
     fn end(&mut self) {
