@@ -69,9 +69,17 @@ fn table(items: &[Value], columns: &[Column]) -> String {
     let titles: Vec<&str> = columns.iter().map(|column| column.title).collect();
     let mut table = Table::new(&titles);
     for item in items {
-        table.row(columns.iter().map(|column| item.pointer(column.pointer).map(cell).unwrap_or_default()));
+        table.row(columns.iter().map(|column| look_up(item, column.pointer).map(cell).unwrap_or_default()));
     }
     table.render()
+}
+
+/// What a JSON pointer points to, `-` being the last element of a list: LATEST of a chain of Keys.
+fn look_up<'v>(item: &'v Value, pointer: &str) -> Option<&'v Value> {
+    pointer.split('/').skip(1).try_fold(item, |value, part| match value {
+        Value::Array(items) if part == "-" => items.last(),
+        _ => value.pointer(&format!("/{part}")),
+    })
 }
 
 /// A value in the space of a cell.
@@ -133,6 +141,15 @@ mod tests {
         assert!(lines.contains(&"keys.0.id       key_1"), "{shown}");
         assert!(lines.contains(&"can             suspend, revoke"), "{shown}");
         assert!(lines.contains(&"note"), "{shown}");
+    }
+
+    #[test]
+    fn a_column_can_be_of_the_last_in_a_list() {
+        let set = json!({ "keys": [{ "masked": "old" }, { "masked": "latest" }], "name": "Orders" });
+        assert_eq!(look_up(&set, "/keys/-/masked"), Some(&json!("latest")));
+        assert_eq!(look_up(&set, "/keys/0/masked"), Some(&json!("old")));
+        assert_eq!(look_up(&set, "/name"), Some(&json!("Orders")));
+        assert_eq!(look_up(&json!({ "keys": [] }), "/keys/-/masked"), None);
     }
 
     #[test]

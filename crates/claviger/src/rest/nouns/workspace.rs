@@ -121,8 +121,8 @@ pub(super) const KEY_SETS: Noun = Noun {
                 column("auth type", "/auth_type"),
                 column("application", "/application/name"),
                 column("environment", "/environment/slug"),
-                column("key", "/keys/0/masked"),
-                column("expires", "/keys/0/expires_at"),
+                column("key", "/keys/-/masked"),
+                column("expires", "/keys/-/expires_at"),
             ],
         )
         .flags(&[KEY_SET_FILTERS]),
