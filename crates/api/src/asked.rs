@@ -40,7 +40,9 @@ impl FromRequestParts<App> for Asked {
         }
         let path = parts.uri.path().to_owned();
         let if_match = once(&parts.headers, &IF_MATCH)?.map(str::to_owned);
-        let idempotency = claim(parts, &path)?;
+        // Another query asks for something else.
+        let whole = parts.uri.path_and_query().map_or(path.as_str(), |whole| whole.as_str());
+        let idempotency = claim(parts, whole)?;
         Ok(Self { request: Request { caller, source, if_match, idempotency }, query, path })
     }
 }

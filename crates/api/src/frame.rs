@@ -183,7 +183,7 @@ impl Asked {
         }
         tracing::info!(request_id, method = %self.method, route, status = status.as_u16(), micros, "answered");
         let labels = [
-            ("method", self.method.as_str().to_owned()),
+            ("method", method_label(&self.method).to_owned()),
             ("route", route.to_owned()),
             ("status", status.as_str().to_owned()),
         ];
@@ -191,6 +191,12 @@ impl Asked {
         metrics::histogram!("claviger_http_request_seconds", "route" => route.to_owned())
             .record(self.began.elapsed());
     }
+}
+
+/// A method that is known here: callers may send words of their own, and each would be a series.
+fn method_label(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
 impl RequestIds {

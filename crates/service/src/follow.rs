@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use claviger_domain::event::Position;
 use claviger_keeper::Keys;
-use claviger_verify::{ApplyError, Control, DigestGeneration, DigestKeys, Freshness, Index, Meters};
+use claviger_verify::{Control, DigestGeneration, DigestKeys, Freshness, Index, Meters};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::{Error, Unavailable};
@@ -59,7 +59,7 @@ impl Follower {
 
     /// How far this node has applied the log.
     pub(crate) fn position(&self) -> Position {
-        self.index.as_of()
+        self.index.as_of().min(self.control.as_of())
     }
 }
 
@@ -101,7 +101,7 @@ impl Service {
             drop(reader);
             let applied =
                 follower.index.apply_all(&events).and_then(|()| follower.control.apply_all(&events));
-            if let Err(error @ (ApplyError::Gap { .. } | ApplyError::Stopped(_))) = applied {
+            if let Err(error) = applied {
                 tracing::error!(%error, "the index stopped following the log; it is loaded anew");
                 self.load_locked().await?;
             }

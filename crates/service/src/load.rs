@@ -26,8 +26,9 @@ impl Service {
         let started = Instant::now();
         let mut reader = self.state.store.read().await?;
         let now = self.now();
-        let position = load_index(&mut reader, &self.state.follower.index, now).await?;
+        // All is read before anything is shown: a read that fails leaves both as they were.
         let (groups, keys) = control(&mut reader).await?;
+        let position = load_index(&mut reader, &self.state.follower.index, now).await?;
         self.state.follower.control.load(groups, keys, position, now).map_err(Error::internal)?;
         let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(position = position.0, milliseconds, "the index is loaded");

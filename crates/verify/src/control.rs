@@ -183,14 +183,20 @@ impl Control {
     pub fn apply_all(&self, events: &[Event]) -> Result<(), ApplyError> {
         let mut writer = self.writer.lock();
         let mut changed = false;
-        let applied = self.follower.follow(events, |event| {
+        let (reached, applied) = self.follower.follow(events, |event| {
             changed |= writer.apply(&event.event.body, event.event.private.as_ref())?;
             Ok(())
         });
         if changed {
             self.publish(&writer);
         }
+        self.follower.reached(reached);
         applied
+    }
+
+    /// The position up to which the log is known.
+    pub fn as_of(&self) -> Position {
+        self.follower.as_of()
     }
 
     /// The log was heard of at `now`, whether or not it had anything new.

@@ -82,30 +82,37 @@ impl Follower {
     }
 
     /// Applies events in their order, up to the first that can't be; those that were applied before are
-    /// passed over. The caller holds the writer's lock.
+    /// passed over. The caller holds the writer's lock, publishes what was applied, and only then says with
+    /// [`Follower::reached`] how far that is: a position that is told is one that readers see.
     pub(crate) fn follow(
         &self,
         events: &[Event],
         mut apply: impl FnMut(&Event) -> Result<(), Contradiction>,
-    ) -> Result<(), ApplyError> {
+    ) -> (Position, Result<(), ApplyError>) {
+        let mut reached = self.as_of();
         for event in events {
-            let expected = Position(self.as_of().0 + 1);
+            let expected = Position(reached.0 + 1);
             if self.condition.load(Ordering::Acquire) == EMPTY {
-                return Err(ApplyError::NotLoaded);
+                return (reached, Err(ApplyError::NotLoaded));
             }
             if event.position < expected {
                 continue;
             }
             if event.position > expected {
-                return Err(ApplyError::Gap { expected });
+                return (reached, Err(ApplyError::Gap { expected }));
             }
             if let Err(contradiction) = apply(event) {
                 self.stop();
-                return Err(contradiction.into());
+                return (reached, Err(contradiction.into()));
             }
-            self.as_of.store(event.position.0, Ordering::Release);
+            reached = event.position;
         }
-        Ok(())
+        (reached, Ok(()))
+    }
+
+    /// What was applied up to `position` is published.
+    pub(crate) fn reached(&self, position: Position) {
+        self.as_of.store(position.0, Ordering::Release);
     }
 
     /// Whether a snapshot may be loaded: one that is older than what is there may not.

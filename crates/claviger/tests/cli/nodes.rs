@@ -32,8 +32,13 @@ fn what_one_node_revokes_the_other_refuses_within_a_second() {
         here.block_on(here.client().post(&path).send::<Value>()).unwrap();
         let answered = Instant::now();
         assert_eq!(verify(&here), "revoked", "on its own node before the answer");
-        while verify(&there) != "revoked" {
-            assert!(answered.elapsed() < Duration::from_secs(1), "the other node is too late");
+        loop {
+            // What counts is when it was asked: a busy machine may be slow to tell.
+            let asked = answered.elapsed();
+            if verify(&there) == "revoked" {
+                break;
+            }
+            assert!(asked < Duration::from_secs(1), "the other node is too late");
             std::thread::sleep(Duration::from_millis(5));
         }
         here.wait_until("enforced everywhere", || {

@@ -188,7 +188,8 @@ impl Subscription {
         self.status == SubscriptionStatus::Pending && self.lapses_at.is_some_and(|at| at <= now)
     }
 
-    fn check(&self, act: SubscriptionAct, now: Timestamp) -> Result<(), Refusal> {
+    /// Refuses an act that the present state does not allow.
+    pub fn check(&self, act: SubscriptionAct, now: Timestamp) -> Result<(), Refusal> {
         if act.fits(self.status_at(now)) {
             return Ok(());
         }

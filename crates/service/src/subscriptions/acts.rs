@@ -7,7 +7,7 @@ use claviger_domain::id::{ApplicationId, SubscriptionId};
 use claviger_domain::key_sets::KeySet;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
-use claviger_domain::subscriptions::{Subscription, UsedSet};
+use claviger_domain::subscriptions::{Subscription, SubscriptionAct, UsedSet};
 use claviger_domain::text::Note;
 use claviger_domain::time::Timestamp;
 use claviger_store::{Reader, Tx};
@@ -33,6 +33,8 @@ impl Service {
             Box::pin(async move {
                 let present =
                     write.subscription_to(id, Permission::SubscriptionsAccept, Side::Provider).await?;
+                // Its Application may be gone once it ended.
+                present.check(SubscriptionAct::Accept, write.now)?;
                 let application = write.application(present.application_id).await?;
                 let sets = used_sets(write.tx, &present, write.now).await?;
                 let suspended = application.status == ApplicationStatus::Suspended;
@@ -225,6 +227,8 @@ impl Write<'_, '_> {
         purse: &Purse,
     ) -> Result<wire::Subscription, Error> {
         let present = self.subscription_to(id, Permission::SubscriptionsRenew, Side::Consumer).await?;
+        // Its API may be gone once it ended.
+        present.check(SubscriptionAct::Renew, self.now)?;
         let renewal = renewal(self.tx, Some(present), self.now).await?;
         let renewal = renewal.ok_or_else(|| Error::internal("a live Subscription's API is gone"))?;
         renewal.subscription.check_renew(&renewal.missing, self.now)?;

@@ -184,4 +184,8 @@ async fn an_api_with_live_subscriptions_stays(world: World) {
     fresh(world.service.api_delete(&request, &one.api.entry.id).await);
     let refusal = world.refused(world.service.api_read(&request, &one.api.entry.id)).await;
     assert_eq!(refusal, Refusal::NotFound);
+    let reason = no_reason();
+    let renew = world.service.subscription_renew(&request, one.subscription_id(), &reason);
+    let refusal = world.refused(renew).await;
+    assert_eq!(refusal.code(), "invalid_transition", "what ended stays so, its API gone or not");
 }

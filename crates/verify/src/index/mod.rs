@@ -73,8 +73,9 @@ impl Index {
     /// Applies events in their order, up to the first that can't be.
     pub fn apply_all(&self, events: &[Event]) -> Result<(), ApplyError> {
         let mut writer = self.writer.lock();
-        let applied = self.follower.follow(events, |event| writer.apply(event));
+        let (reached, applied) = self.follower.follow(events, |event| writer.apply(event));
         writer.publish();
+        self.follower.reached(reached);
         applied
     }
 
