@@ -92,7 +92,7 @@ section! {
         /// How people and programs reach `listen` from outside: links are built from it, never from what a
         /// request says. Left out: `http://` and the address of `listen`.
         public_url: Option<String>, Form::Text, "";
-        /// The file with the master key, mode 0600. Left out: `master.key` in the keeper's folder of
+        /// The file with the master key, mode 0600. Left out: `master.key` in
         /// `data_dir`, made on the first start.
         master_key_file: Option<PathBuf>, Form::Path, "";
         /// What this node is called in `/v1/nodes`. Left out: the name of the host.
