@@ -3,7 +3,7 @@
 use super::{NAME, SEARCH};
 use crate::rest::verb::{
     Flag, Noun, boolean, column, delete, filter, json, list, listing, nullable, nullable_list, patch, post,
-    put, rate, reading, rows, text,
+    put, rate, reading, text,
 };
 
 /// What an API's owner may change at will.
@@ -109,17 +109,6 @@ pub(super) const POLICY_TEMPLATES: Noun = Noun {
         reading("show", "Show the newest version of a template", "/v1/policy-templates/{id}"),
         patch("update", "Make a new version; living Key Sets keep theirs", "/v1/policy-templates/{id}")
             .flags(&[&[text("name", "1 to 100 characters")], POLICY]),
-        rows(
-            "versions",
-            "List the versions of a template",
-            "/v1/policy-templates/{id}/versions",
-            &[
-                column("version", "/version"),
-                column("expires after", "/expires_after"),
-                column("rotates every", "/rotates_every"),
-                column("created", "/created_at"),
-            ],
-        ),
         delete("delete", "Delete a template that nothing uses", "/v1/policy-templates/{id}"),
     ],
 };
