@@ -23,11 +23,12 @@ macro_rules! columns {
 statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM nodes WHERE id = $1 AND removed_at IS NULL");
     ALL = concat!("SELECT ", columns!(), " FROM nodes WHERE removed_at IS NULL ORDER BY created_at, id");
-    // A node that was removed stays so, whatever it goes on saying.
+    // A control node that was removed and comes back decides again, so it shows and counts again. The enrolment of
+    // a data node ended when it was removed: it stays so, whatever it goes on saying.
     REPORT = "INSERT INTO nodes (id, name, folded_name, kind, position, last_seen_at, created_at) \
               VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (id) DO UPDATE SET name = excluded.name, \
-              folded_name = excluded.folded_name, position = excluded.position, last_seen_at = excluded.last_seen_at \
-              WHERE nodes.removed_at IS NULL";
+              folded_name = excluded.folded_name, position = excluded.position, last_seen_at = excluded.last_seen_at, \
+              removed_at = NULL WHERE nodes.removed_at IS NULL OR nodes.kind = 'control'";
     HIDE = "UPDATE nodes SET removed_at = $2 WHERE id = $1";
     FORGET = "DELETE FROM nodes WHERE last_seen_at < $1 AND removed_at IS NULL";
 }

@@ -90,22 +90,18 @@ pub(crate) async fn last_used_only_moves_forward(place: &Place) {
     assert_eq!((marks["key_1"], marks["key_2"]), (later("PT5M"), later("PT9M")));
 }
 
+async fn report(store: &Store, node_id: NodeId, kind: NodeKind, position: i64, now: &str) {
+    let now = later(now);
+    let report = &NodeReport { id: node_id, name: "node-1".into(), kind, position: Position(position) };
+    let reported = store.commit("test", |tx| Box::pin(async move { tx.report_node(report, now).await }));
+    reported.await.unwrap();
+}
+
 pub(crate) async fn nodes_report_and_are_removed(place: &Place) {
     let store = place.open().await;
     let node_id: NodeId = id();
-    let report = async |position: i64, now: &str| {
-        let now = later(now);
-        let report = &NodeReport {
-            id: node_id,
-            name: "node-1".into(),
-            kind: NodeKind::Control,
-            position: Position(position),
-        };
-        let reported = store.commit("test", |tx| Box::pin(async move { tx.report_node(report, now).await }));
-        reported.await.unwrap();
-    };
-    report(3, "PT0S").await;
-    report(5, "PT1S").await;
+    report(&store, node_id, NodeKind::Control, 3, "PT0S").await;
+    report(&store, node_id, NodeKind::Control, 5, "PT1S").await;
     let node = store.read().await.unwrap().node(node_id).await.unwrap().unwrap();
     assert_eq!(
         (node.report.position, node.created_at, node.last_seen_at),
@@ -114,9 +110,29 @@ pub(crate) async fn nodes_report_and_are_removed(place: &Place) {
     let query: ListQuery<NodeFilter, NodeSort> =
         ListQuery { visible: Visible::everything(), ..ListQuery::default() };
     assert_eq!(store.read().await.unwrap().nodes(&query).await.unwrap().items, [node]);
-    append(&store, [event(start(), Where::INSTANCE, EventBody::NodeRemoved { node_id })]).await.unwrap();
-    report(6, "PT2S").await;
-    assert_eq!(store.read().await.unwrap().all_nodes().await.unwrap(), [], "once removed, it stays so");
+}
+
+pub(crate) async fn a_removed_node_shows_again_once_it_reports(place: &Place) {
+    let store = place.open().await;
+    let (control, data): (NodeId, NodeId) = (id(), id());
+    let all = async || -> Vec<(NodeId, Position)> {
+        let nodes = store.read().await.unwrap().all_nodes().await.unwrap();
+        nodes.into_iter().map(|node| (node.report.id, node.report.position)).collect()
+    };
+    for (node_id, kind) in [(control, NodeKind::Control), (data, NodeKind::Data)] {
+        report(&store, node_id, kind, 3, "PT0S").await;
+        append(&store, [event(start(), Where::INSTANCE, EventBody::NodeRemoved { node_id })]).await.unwrap();
+        assert_eq!(all().await, [], "{kind:?}");
+        assert_eq!(store.read().await.unwrap().node(node_id).await.unwrap(), None);
+    }
+    report(&store, data, NodeKind::Data, 6, "PT2S").await;
+    assert_eq!(all().await, [], "a data node's enrolment ended");
+    report(&store, control, NodeKind::Control, 6, "PT2S").await;
+    assert_eq!(all().await, [(control, Position(6))]);
+    append(&store, [event(start(), Where::INSTANCE, EventBody::NodeRemoved { node_id: control })])
+        .await
+        .unwrap();
+    assert_eq!(all().await, [], "it can be removed again");
 }
 
 pub(crate) async fn the_instance_is_remembered(place: &Place) {
