@@ -96,7 +96,7 @@ impl Service {
             self.load_locked().await?;
         }
         loop {
-            let mut reader = self.state.store.read().await?;
+            let mut reader = self.state.store.read_to_follow().await?;
             let events = reader.events_after(follower.position(), STEP).await?;
             drop(reader);
             let applied =

@@ -24,7 +24,7 @@ impl Service {
     /// The same, by one who holds the follower.
     pub(crate) async fn load_locked(&self) -> Result<(), Error> {
         let started = Instant::now();
-        let mut reader = self.state.store.read().await?;
+        let mut reader = self.state.store.read_to_follow().await?;
         let now = self.now();
         // All is read before anything is shown: a read that fails leaves both as they were.
         let (groups, keys) = control(&mut reader).await?;

@@ -42,6 +42,11 @@ impl Bell {
         Self { sender, listener }
     }
 
+    /// One that only this process rings.
+    pub(crate) fn still() -> Self {
+        Self { sender: Arc::new(watch::Sender::new(0)), listener: None }
+    }
+
     pub(crate) fn ring(&self) {
         ring(&self.sender);
     }

@@ -155,9 +155,9 @@ impl Store {
 
     async fn begin<'env>(&self) -> Result<Tx<'env>, StoreError> {
         let mut reader = Reader::writing(self.database.begin().await?);
-        let head = reader.locked_head(self.database.lock_head()).await?;
-        let began_at = head.position;
-        let move_head = self.database.move_head();
+        let dialect = self.database.dialect();
+        let head = reader.locked_head(dialect.lock_head).await?;
+        let (began_at, move_head) = (head.position, dialect.move_head);
         Ok(Tx { reader, head, began_at, wakes: false, move_head, environment: PhantomData })
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgListener, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};
@@ -19,20 +19,69 @@ use crate::store::Options;
 const CHANNEL: &str = "claviger_log";
 /// How many prepared statements a connection keeps.
 const STATEMENT_CACHE: usize = 512;
-/// How long SQLite waits for another process before it says that it is busy.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a writer waits for another's lock: of another process on SQLite's file, or of a session on
+/// PostgreSQL's rows. Longer than [`WRITER_IDLE`], so that it outlives the cutting of one that froze.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// How long PostgreSQL lets a transaction that may write sit between two statements before it cuts it: a node
+/// that froze there would hold up every other one for ever.
+const WRITER_IDLE: Duration = Duration::from_secs(5);
+/// The same for transactions that only read: they hold up nobody, but keep old rows from being cleaned up.
+const READER_IDLE: Duration = Duration::from_mins(1);
+/// How long one statement of a transaction that may write can take. Reading has no such limit: a snapshot is one
+/// statement, however many Keys there are.
+const WRITER_STATEMENT: Duration = Duration::from_secs(30);
+/// Connections for what follows the log, beside all others: however many requests wait, a revocation of another
+/// node is read. One reads, and on PostgreSQL one listens.
+const FOLLOWERS: u32 = 2;
 
-/// The pools of one database. SQLite has one writer, and readers that can't write.
+/// The pools of one database. SQLite has one writer, and readers that can't write. On PostgreSQL writers wait for
+/// each other at the head of the log; in a pool of their own they leave readers alone.
 #[derive(Debug, Clone)]
 pub(crate) enum Database {
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
-    Postgres { pool: PgPool },
+    Sqlite { writer: SqlitePool, readers: SqlitePool, followers: SqlitePool },
+    Postgres { writers: PgPool, readers: PgPool, followers: PgPool },
 }
 
-/// Statements of the transaction runner that have no common text.
+/// What a database is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// A file that is not there yet is made.
+    Full,
+    /// Nothing is made or changed, not even by mistake.
+    Inspection,
+}
+
+/// Who reads, and so from which pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    Request,
+    Follower,
+}
+
+/// What a session of PostgreSQL is held to; zero is no limit.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    idle: Duration,
+    statement: Duration,
+    read_only: &'static str,
+}
+
+const WRITING: Limits = Limits { idle: WRITER_IDLE, statement: WRITER_STATEMENT, read_only: "off" };
+const READING: Limits = Limits { idle: READER_IDLE, statement: Duration::ZERO, read_only: "on" };
+
+/// Statements that have no common text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dialect {
+    pub(crate) lock_head: Statement,
+    pub(crate) move_head: Statement,
+    /// Whether anything ever brought a schema here.
+    pub(crate) has_schema: Statement,
+}
+
 pub(crate) mod sqlite {
     use super::*;
     statements! {
+        HAS_SCHEMA = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
         // `BEGIN IMMEDIATE` locked the whole database.
         LOCK_HEAD = "SELECT position, hash FROM log_head WHERE id = 1";
         MOVE_HEAD = "UPDATE log_head SET position = $1, hash = $2 WHERE id = 1";
@@ -42,16 +91,20 @@ pub(crate) mod sqlite {
 pub(crate) mod postgres {
     use super::*;
     statements! {
+        HAS_SCHEMA = "SELECT COUNT(*) FROM pg_catalog.pg_class WHERE oid = to_regclass('_sqlx_migrations')";
         LOCK_HEAD = "SELECT position, hash FROM log_head WHERE id = 1 FOR UPDATE";
         // The wake-up travels with the commit, without a round trip of its own.
         MOVE_HEAD = "UPDATE log_head SET position = $1, hash = $2 WHERE id = 1 RETURNING CAST(pg_notify('claviger_log', '') AS TEXT)";
+        // Said by each new session; poolers refuse such settings among the parameters of a connection.
+        LIMITS = "SELECT set_config('lock_timeout', $1, false), set_config('idle_in_transaction_session_timeout', $2, false), \
+                  set_config('statement_timeout', $3, false), set_config('default_transaction_read_only', $4, false)";
     }
 }
 
 /// Opens the pools that the address asks for.
-pub(crate) async fn open(url: &str, options: &Options) -> Result<Database, StoreError> {
+pub(crate) async fn open(url: &str, options: &Options, access: Access) -> Result<Database, StoreError> {
     if let Some(path) = url.strip_prefix("sqlite:") {
-        return open_sqlite(path.strip_prefix("//").unwrap_or(path), options).await;
+        return open_sqlite(path.strip_prefix("//").unwrap_or(path), options, access).await;
     }
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(StoreError::Address("it must begin with sqlite: or postgres://".to_owned()));
@@ -59,70 +112,91 @@ pub(crate) async fn open(url: &str, options: &Options) -> Result<Database, Store
     let connect: PgConnectOptions =
         url.parse().map_err(|error: sqlx::Error| StoreError::Address(error.to_string()))?;
     let connect = connect.application_name("claviger").statement_cache_capacity(STATEMENT_CACHE);
-    let pool = PgPoolOptions::new()
-        .max_connections(options.connections)
-        .acquire_timeout(options.acquire_timeout)
-        .connect_with(connect)
-        .await
-        .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    Ok(Database::Postgres { pool })
+    let pool = |connections, limits| {
+        let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(options.acquire_timeout);
+        limited(pool, limits)
+    };
+    let away = |error: sqlx::Error| StoreError::Unavailable(error.to_string());
+    if access == Access::Inspection {
+        let pool = pool(options.connections, READING).connect_with(connect).await.map_err(away)?;
+        return Ok(Database::Postgres { writers: pool.clone(), readers: pool.clone(), followers: pool });
+    }
+    let writers = (options.connections / 2).max(1);
+    let readers = options.connections.saturating_sub(writers).max(1);
+    Ok(Database::Postgres {
+        writers: pool(writers, WRITING).connect_with(connect.clone()).await.map_err(away)?,
+        readers: pool(readers, READING).connect_lazy_with(connect.clone()),
+        followers: pool(FOLLOWERS, READING).connect_lazy_with(connect),
+    })
 }
 
-async fn open_sqlite(path: &str, options: &Options) -> Result<Database, StoreError> {
+/// Each session of the pool begins with its limits.
+fn limited(pool: PgPoolOptions, limits: Limits) -> PgPoolOptions {
+    pool.after_connect(move |session, _| {
+        Box::pin(async move {
+            let mut settings = sqlx::query(postgres::LIMITS.sql);
+            for limit in [LOCK_PATIENCE, limits.idle, limits.statement] {
+                settings = settings.bind(limit.as_millis().to_string());
+            }
+            settings.bind(limits.read_only).execute(session).await.map(drop)
+        })
+    })
+}
+
+async fn open_sqlite(path: &str, options: &Options, access: Access) -> Result<Database, StoreError> {
     if path.is_empty() {
         return Err(StoreError::Address("sqlite: must be followed by a path".to_owned()));
     }
-    let memory = path == ":memory:";
+    let (memory, inspected) = (path == ":memory:", access == Access::Inspection);
     let connect = SqliteConnectOptions::new()
         .statement_cache_capacity(STATEMENT_CACHE)
         .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT)
+        .busy_timeout(LOCK_PATIENCE)
         .pragma("trusted_schema", "OFF")
-        .pragma("cache_size", "-65536")
-        .optimize_on_close(true, 400);
+        .pragma("cache_size", "-65536");
+    let pool = |connections, connect: SqliteConnectOptions| {
+        let pool = SqlitePoolOptions::new().max_connections(connections);
+        pool.acquire_timeout(options.acquire_timeout).connect_lazy_with(connect.read_only(true))
+    };
+    if inspected && !memory {
+        let pool = pool(options.connections, connect.filename(path));
+        return Ok(Database::Sqlite { writer: pool.clone(), readers: pool.clone(), followers: pool });
+    }
     let connect = if memory {
         connect.in_memory(true)
     } else {
         create_private_file(Path::new(path))?;
         connect.filename(path).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
     };
-    let away = |error: sqlx::Error| StoreError::Unavailable(format!("{path}: {error}"));
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(options.acquire_timeout)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_with(connect.clone())
+        .connect_with(connect.clone().optimize_on_close(true, 400))
         .await
-        .map_err(away)?;
+        .map_err(|error| StoreError::Unavailable(format!("{path}: {error}")))?;
     if memory {
-        return Ok(Database::Sqlite { readers: writer.clone(), writer });
+        return Ok(Database::Sqlite { readers: writer.clone(), followers: writer.clone(), writer });
     }
-    let readers = SqlitePoolOptions::new()
-        .max_connections(options.connections)
-        .acquire_timeout(options.acquire_timeout)
-        .connect_lazy_with(connect.read_only(true));
-    Ok(Database::Sqlite { writer, readers })
-}
-
-/// A new database is for its owner's eyes alone, from its first byte.
-fn create_private_file(path: &Path) -> Result<(), StoreError> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(()),
-        // Not opened here: closing it would end the locks that SQLite holds on it in this process.
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(StoreError::Unavailable(format!("{}: {error}", path.display()))),
-    }
+    let (readers, followers) = (pool(options.connections, connect.clone()), pool(FOLLOWERS, connect));
+    Ok(Database::Sqlite { writer, readers, followers })
 }
 
 impl Database {
     /// Brings the schema up to date. On PostgreSQL under an advisory lock, so that several nodes can start
-    /// at once; on SQLite the file's own lock does.
-    pub(crate) async fn migrate(&self, migrator: &Migrator) -> Result<(), sqlx::migrate::MigrateError> {
+    /// at once, and in a session without limits, since a large table takes its time; on SQLite the file's own
+    /// lock does.
+    pub(crate) async fn migrate(&self, migrator: &Migrator) -> Result<(), MigrateError> {
         match self {
             Self::Sqlite { writer, .. } => migrator.run(writer).await,
-            Self::Postgres { pool } => migrator.run(pool).await,
+            Self::Postgres { writers, .. } => {
+                let connect = writers.connect_options().as_ref().clone();
+                let unlimited = PgPoolOptions::new().max_connections(1).connect_with(connect).await?;
+                let done = migrator.run(&unlimited).await;
+                unlimited.close().await;
+                done
+            }
         }
     }
 
@@ -131,48 +205,57 @@ impl Database {
     pub(crate) async fn begin(&self) -> Result<Connection, StoreError> {
         Ok(Connection::new(match self {
             Self::Sqlite { writer, .. } => Arm::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres { pool } => Arm::Postgres(pool.begin().await?),
+            Self::Postgres { writers, .. } => Arm::Postgres(writers.begin().await?),
         }))
     }
 
     /// A transaction that reads one consistent state.
-    pub(crate) async fn begin_reading(&self) -> Result<Connection, StoreError> {
+    pub(crate) async fn begin_reading(&self, reading: Reading) -> Result<Connection, StoreError> {
         const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let follows = reading == Reading::Follower;
         Ok(Connection::new(match self {
-            Self::Sqlite { readers, .. } => Arm::Sqlite(readers.begin().await?),
-            Self::Postgres { pool } => Arm::Postgres(pool.begin_with(SNAPSHOT).await?),
+            Self::Sqlite { readers, followers, .. } => {
+                Arm::Sqlite(if follows { followers } else { readers }.begin().await?)
+            }
+            Self::Postgres { readers, followers, .. } => {
+                Arm::Postgres(if follows { followers } else { readers }.begin_with(SNAPSHOT).await?)
+            }
         }))
     }
 
-    pub(crate) const fn lock_head(&self) -> Statement {
+    pub(crate) const fn dialect(&self) -> Dialect {
         match self {
-            Self::Sqlite { .. } => sqlite::LOCK_HEAD,
-            Self::Postgres { .. } => postgres::LOCK_HEAD,
-        }
-    }
-
-    pub(crate) const fn move_head(&self) -> Statement {
-        match self {
-            Self::Sqlite { .. } => sqlite::MOVE_HEAD,
-            Self::Postgres { .. } => postgres::MOVE_HEAD,
+            Self::Sqlite { .. } => Dialect {
+                lock_head: sqlite::LOCK_HEAD,
+                move_head: sqlite::MOVE_HEAD,
+                has_schema: sqlite::HAS_SCHEMA,
+            },
+            Self::Postgres { .. } => Dialect {
+                lock_head: postgres::LOCK_HEAD,
+                move_head: postgres::MOVE_HEAD,
+                has_schema: postgres::HAS_SCHEMA,
+            },
         }
     }
 
     /// Hears what other processes commit. SQLite has no such thing: there polling alone tells.
     pub(crate) async fn listen(&self) -> Result<Option<PgListener>, StoreError> {
-        let Self::Postgres { pool } = self else { return Ok(None) };
-        let mut listener = PgListener::connect_with(pool).await?;
+        let Self::Postgres { followers, .. } = self else { return Ok(None) };
+        let mut listener = PgListener::connect_with(followers).await?;
         listener.listen(CHANNEL).await?;
         Ok(Some(listener))
     }
 
     pub(crate) async fn close(&self) {
         match self {
-            Self::Sqlite { writer, readers } => {
-                readers.close().await;
+            Self::Sqlite { writer, readers, followers } => {
+                tokio::join!(readers.close(), followers.close());
+                // The last one to leave tidies up.
                 writer.close().await;
             }
-            Self::Postgres { pool } => pool.close().await,
+            Self::Postgres { writers, readers, followers } => {
+                tokio::join!(writers.close(), readers.close(), followers.close());
+            }
         }
     }
 }
@@ -185,21 +268,32 @@ pub(crate) fn classify(error: &dyn DatabaseError) -> StoreError {
     }
     let code = error.code().unwrap_or_default();
     if error.try_downcast_ref::<PgDatabaseError>().is_some() {
-        return match code.get(..2).unwrap_or_default() {
-            // Serialisation failure, deadlock.
-            "40" => StoreError::Contended(said),
-            // A lock that did not come.
-            "55" => StoreError::Contended(said),
-            // Connection, resources, operator (shutdown), system.
-            "08" | "53" | "57" | "58" => StoreError::Unavailable(said),
+        return match (&*code, code.get(..2).unwrap_or_default()) {
+            // Serialisation failure, deadlock. A transaction that sat still was cut (25P03), so it wrote nothing.
+            (_, "40") | ("25P03", _) => StoreError::Contended(said),
+            // Connection, resources, a lock that did not come in all its time (55P03), operator (a statement that
+            // took all of its time is 57014), system. Who waited so long is told, and not made to wait again.
+            (_, "08" | "53" | "55" | "57" | "58") => StoreError::Unavailable(said),
             _ => StoreError::Database(said),
         };
     }
-    match code.parse::<i64>().unwrap_or_default() & 0xff {
-        // SQLITE_BUSY, SQLITE_LOCKED.
-        5 | 6 => StoreError::Contended(said),
-        // SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN.
-        8 | 10 | 13 | 14 => StoreError::Unavailable(said),
+    let code: i64 = code.parse().unwrap_or_default();
+    match (code, code & 0xff) {
+        // SQLITE_BUSY_RECOVERY, SQLITE_BUSY_SNAPSHOT, SQLITE_LOCKED: said without waiting.
+        (261 | 517, _) | (_, 6) => StoreError::Contended(said),
+        // SQLITE_BUSY after all patience, SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN.
+        (_, 5 | 8 | 10 | 13 | 14) => StoreError::Unavailable(said),
         _ => StoreError::Database(said),
+    }
+}
+
+/// A new database is for its owner's eyes alone, from its first byte.
+fn create_private_file(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        // Not opened here: closing it would end the locks that SQLite holds on it in this process.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(StoreError::Unavailable(format!("{}: {error}", path.display()))),
     }
 }

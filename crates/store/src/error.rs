@@ -6,8 +6,8 @@ use claviger_domain::aggregate::Misapplied;
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database can't be reached, or the connection was lost at a moment when nobody can say whether
-    /// the transaction was committed. The same request may go through later.
+    /// The database can't be reached, is busy beyond all patience, or the connection was lost at a moment when
+    /// nobody can say whether the transaction was committed. The same request may go through later.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
     /// Others were faster each time.
@@ -21,6 +21,13 @@ pub enum StoreError {
          run that version, or restore a backup made by this one"
     )]
     NewerSchema { found: i64, known: i64 },
+    #[error(
+        "the database has the schema of an older version of Claviger ({found}; this one needs {known}): \
+         start `claviger serve` of this version once, which brings it up to date"
+    )]
+    OlderSchema { found: i64, known: i64 },
+    #[error("the database holds nothing of Claviger: run `claviger init --owner EMAIL`, or look elsewhere")]
+    NoSchema,
     #[error("the schema of the database can't be brought up to date: {0}")]
     Migration(String),
     /// `--database-url` is of a kind that is not known, or can't be read.

@@ -5,8 +5,15 @@ use std::time::Duration;
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
-use crate::dialect::Database;
+use crate::dialect::{Database, Reading};
 use crate::error::StoreError;
+use crate::reader::Reader;
+use crate::statements::statements;
+use crate::value::values;
+
+statements! {
+    NEWEST = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations";
+}
 
 /// Every file of the folder `migrations`, in order.
 const FILES: &[(i64, &str, &str)] = &[(1, "foundation", include_str!("../migrations/0001_foundation.sql"))];
@@ -38,6 +45,26 @@ pub(crate) async fn run(database: &Database) -> Result<(), StoreError> {
     }
 }
 
+/// Demands that the schema is the newest one, and brings nothing up to date.
+pub(crate) async fn demand_newest(database: &Database) -> Result<(), StoreError> {
+    let mut reader = Reader::new(database.begin_reading(Reading::Request).await?);
+    let tables: Option<i64> = reader.optional(database.dialect().has_schema, values![]).await?;
+    let found: Option<i64> = match tables {
+        Some(1..) => reader.optional(NEWEST, values![]).await?,
+        _ => None,
+    };
+    demand_equal(found.unwrap_or_default(), known())
+}
+
+fn demand_equal(found: i64, known: i64) -> Result<(), StoreError> {
+    match found {
+        0 => Err(StoreError::NoSchema),
+        found if found < known => Err(StoreError::OlderSchema { found, known }),
+        found if found > known => Err(StoreError::NewerSchema { found, known }),
+        _ => Ok(()),
+    }
+}
+
 /// The newest schema that this program knows.
 pub(crate) fn known() -> i64 {
     FILES.iter().map(|(version, ..)| *version).max().unwrap_or_default()
@@ -58,5 +85,14 @@ mod tests {
         let registered: Vec<String> =
             FILES.iter().map(|(version, name, _)| format!("{version:04}_{name}.sql")).collect();
         assert_eq!(names, registered);
+    }
+
+    #[test]
+    fn a_schema_is_older_newer_or_right() {
+        assert!(matches!(demand_equal(0, 2), Err(StoreError::NoSchema)));
+        assert!(matches!(demand_equal(3, 2), Err(StoreError::NewerSchema { found: 3, known: 2 })));
+        assert!(demand_equal(2, 2).is_ok());
+        let older = demand_equal(1, 2).unwrap_err().to_string();
+        assert!(older.contains("older version") && older.contains("start `claviger serve`"), "{older}");
     }
 }

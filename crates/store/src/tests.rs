@@ -2,6 +2,7 @@
 //! the filters of Key Sets are explained by both.
 
 mod explain;
+mod limits;
 mod prepare;
 mod retry;
 
@@ -30,6 +31,7 @@ pub(crate) const STATEMENTS: &[(&str, &[Statement])] = &[
     ("log::row", crate::log::row::STATEMENTS),
     ("log::shadow", crate::log::shadow::STATEMENTS),
     ("members", crate::members::STATEMENTS),
+    ("migrations", crate::migrations::STATEMENTS),
     ("nodes", crate::nodes::STATEMENTS),
     ("organizations", crate::organizations::STATEMENTS),
     ("permission_groups", crate::permission_groups::STATEMENTS),
@@ -39,6 +41,7 @@ pub(crate) const STATEMENTS: &[(&str, &[Statement])] = &[
     ("snapshot", crate::snapshot::STATEMENTS),
     ("subscriptions", crate::subscriptions::STATEMENTS),
     ("tests::explain", explain::STATEMENTS),
+    ("tests::limits", limits::STATEMENTS),
     ("tests::retry", retry::STATEMENTS),
     ("users", crate::users::STATEMENTS),
 ];
@@ -59,6 +62,7 @@ pub(crate) fn queries_of<T: Listed>(fragments: &[Fragment]) -> Vec<String> {
 /// A database for one test.
 pub(crate) struct Place {
     pub(crate) store: Store,
+    pub(crate) url: String,
     _folder: Option<TempDir>,
     _database: Option<Database>,
 }
@@ -72,12 +76,13 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("claviger.db").display());
         let store = Store::open(&url, Options::default()).await.unwrap();
-        Self { store, _folder: Some(folder), _database: None }
+        Self { store, url, _folder: Some(folder), _database: None }
     }
 
     pub(crate) async fn postgres() -> Self {
         let database = Postgres::shared().create_database();
-        let store = Store::open(database.url(), Options::default()).await.unwrap();
-        Self { store, _folder: None, _database: Some(database) }
+        let url = database.url().to_owned();
+        let store = Store::open(&url, Options::default()).await.unwrap();
+        Self { store, url, _folder: None, _database: Some(database) }
     }
 }

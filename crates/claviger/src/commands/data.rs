@@ -11,7 +11,7 @@ use crate::configuration::Configuration;
 /// Few connections, and no patience: a person waits.
 const OPTIONS: Options = Options { connections: 2, acquire_timeout: Duration::from_secs(5) };
 
-/// Opens the database; one that is not there is not made.
+/// Opens the database to look at it: nothing is made or changed, and its schema is left as it is.
 pub(super) async fn open(configuration: &Configuration) -> anyhow::Result<Store> {
     let url = &configuration.database_url;
     if let Some(file) = file_of(url.expose())
@@ -19,7 +19,7 @@ pub(super) async fn open(configuration: &Configuration) -> anyhow::Result<Store>
     {
         bail!("there is no database {}: is --data-dir right?", file.display());
     }
-    Store::open(url.expose(), OPTIONS).await.with_context(|| format!("open the database {}", url.masked()))
+    Store::inspect(url.expose(), OPTIONS).await.with_context(|| format!("open the database {}", url.masked()))
 }
 
 /// The file of an embedded database.

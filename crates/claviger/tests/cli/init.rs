@@ -87,3 +87,24 @@ fn init_is_refused_on_an_initialised_database_and_on_values_that_do_not_fit() {
     let output = claviger.run_on_data(&["verify-log", "--state"]);
     output.demand_success("verify-log");
 }
+
+#[test]
+fn commands_that_look_bring_no_schema_up_to_date() {
+    for database in [None, Some(Postgres::shared().create_database())] {
+        let mut claviger = claviger();
+        if let Some(database) = &database {
+            claviger = claviger.with_database(database.url());
+        } else {
+            std::fs::File::create(claviger.data_folder().join("claviger.db")).unwrap();
+        }
+        // Asked twice: had one of them brought a schema, the next would find it.
+        for command in [&["verify-log"][..], &["doctor"], &["verify-log", "--state"], &["doctor", "--json"]] {
+            let output = claviger.run_on_data(command);
+            assert!(!output.status.success(), "{command:?}");
+            let said = format!("{}{}", output.stdout, output.stderr);
+            assert!(said.contains("holds nothing of Claviger: run `claviger init"), "{command:?}: {said}");
+        }
+        claviger.init();
+        claviger.run_on_data(&["verify-log"]).demand_success("verify-log");
+    }
+}

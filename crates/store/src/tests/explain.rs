@@ -143,7 +143,7 @@ async fn explain(database: &Database, sql: &str, values: Vec<Value>) -> Vec<Stri
             let rows = sqlx::query_with(sql, arguments).fetch_all(writer).await.unwrap();
             rows.iter().map(|row| row.get::<String, _>("detail")).collect()
         }
-        Database::Postgres { pool } => {
+        Database::Postgres { writers: pool, .. } => {
             let sql = AssertSqlSafe(format!("EXPLAIN {sql}")).into_sql_str();
             let arguments: sqlx::postgres::PgArguments = crate::value::arguments(values).unwrap();
             let rows = sqlx::query_with(sql, arguments).fetch_all(pool).await.unwrap();

@@ -64,7 +64,7 @@ async fn every_statement_and_fragment_prepares_on_both_databases() {
             let text = AssertSqlSafe(sql.clone()).into_sql_str();
             let prepared = match &place.store.database {
                 Database::Sqlite { writer, .. } => writer.prepare(text).await.map(drop),
-                Database::Postgres { pool } => pool.prepare(text).await.map(drop),
+                Database::Postgres { writers: pool, .. } => pool.prepare(text).await.map(drop),
             };
             prepared.unwrap_or_else(|error| panic!("{name}: {error}: {sql}"));
         }

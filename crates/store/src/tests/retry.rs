@@ -56,7 +56,7 @@ async fn a_writer_waits_for_another() {
     for place in Place::both().await {
         let other = place.store.database.begin().await.unwrap();
         let mut other = crate::Reader::new(other);
-        other.locked_head(place.store.database.lock_head()).await.unwrap();
+        other.locked_head(place.store.database.dialect().lock_head).await.unwrap();
         let store = place.store.clone();
         let waiting = tokio::spawn(async move {
             store
@@ -75,7 +75,7 @@ async fn a_writer_waits_for_another() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_gone_is_unavailable() {
     let place = Place::postgres().await;
-    let Database::Postgres { pool } = &place.store.database else { panic!("PostgreSQL") };
+    let Database::Postgres { writers: pool, .. } = &place.store.database else { panic!("PostgreSQL") };
     let ended = place.store.commit("test", |tx| {
         Box::pin(async move {
             tx.execute(MARK, values!["key_1"]).await?;

@@ -32,6 +32,7 @@ macro_rules! contract {
 contract! {
     opening::a_database_opens_twice_and_keeps_what_it_holds,
     opening::a_newer_schema_is_refused,
+    opening::looking_changes_nothing,
     opening::several_nodes_open_at_once,
     opening::an_address_of_another_kind_is_refused,
     appending::positions_are_gapless_with_eight_writers,
@@ -62,5 +63,6 @@ contract! {
     beside::leases_have_one_holder,
     beside::last_used_only_moves_forward,
     beside::nodes_report_and_are_removed,
+    beside::a_removed_node_shows_again_once_it_reports,
     beside::the_instance_is_remembered,
 }

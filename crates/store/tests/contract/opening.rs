@@ -1,9 +1,9 @@
 //! Opening: schemas of the past, the present and the future.
 
-use claviger_domain::event::Position;
+use claviger_domain::event::{EventBody, Position};
 use claviger_store::{Options, Store, StoreError};
 
-use crate::world::{Place, World};
+use crate::world::{Place, World, append, event, name, start};
 
 pub(crate) async fn a_database_opens_twice_and_keeps_what_it_holds(place: &Place) {
     let store = place.open().await;
@@ -37,6 +37,35 @@ pub(crate) async fn a_newer_schema_is_refused(place: &Place) {
         }
         other => panic!("{other:?}"),
     }
+}
+
+pub(crate) async fn looking_changes_nothing(place: &Place) {
+    let look = async || Store::inspect(&place.url, Options::default()).await;
+    let nothing = look().await;
+    assert!(matches!(nothing, Err(StoreError::NoSchema | StoreError::Unavailable(_))), "{nothing:?}");
+    if let Some(path) = place.url.strip_prefix("sqlite:") {
+        assert!(!std::path::Path::new(path).exists(), "no file was made");
+    }
+    let store = place.open().await;
+    let world = World::make(&store).await;
+    let looking = look().await.unwrap();
+    assert_eq!(looking.head().await.unwrap(), Position(6), "beside one that writes");
+    let renamed = EventBody::ApplicationUpdated { application_id: world.application_id, name: name("Store") };
+    let written = append(&looking, [event(start(), world.place(), renamed)]).await;
+    assert!(written.is_err(), "{written:?}");
+    looking.close().await;
+    store.close().await;
+    place.tamper("UPDATE _sqlx_migrations SET version = version + 1000").await;
+    let newer = look().await;
+    assert!(matches!(newer, Err(StoreError::NewerSchema { found, .. }) if found > 1000), "{newer:?}");
+    place.tamper("DELETE FROM _sqlx_migrations").await;
+    let nothing = look().await;
+    assert!(matches!(nothing, Err(StoreError::NoSchema)), "{nothing:?}");
+    assert_eq!(
+        place.count("SELECT COUNT(*) FROM _sqlx_migrations").await,
+        0,
+        "nothing was brought up to date"
+    );
 }
 
 pub(crate) async fn several_nodes_open_at_once(place: &Place) {

@@ -73,6 +73,21 @@ impl Place {
     }
 }
 
+impl Place {
+    /// One number, asked behind the store's back.
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
+        use sqlx::Connection as _;
+        if let Some(path) = self.url.strip_prefix("sqlite:") {
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+            let mut connection = sqlx::SqliteConnection::connect_with(&options).await.expect("a file");
+            sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a number")
+        } else {
+            let mut connection = sqlx::PgConnection::connect(&self.url).await.expect("a database");
+            sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("a number")
+        }
+    }
+}
+
 /// Runs one test to its end.
 pub(crate) fn run(test: impl AsyncFnOnce()) {
     tokio::runtime::Builder::new_multi_thread()
