@@ -27,15 +27,13 @@ pub(crate) struct Wish {
     pub(crate) auth_type: AuthType,
     /// Whether its value may be had again, and so is sealed.
     pub(crate) sealed: bool,
-    /// Whether the act can't be done without it. What only the schedule asks for can wait.
-    pub(crate) needed: bool,
 }
 
 /// Fresh credentials made for one write, before its transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Purse {
     minted: Vec<Minted>,
-    /// The keeper could not seal: no rotation now, and it is tried again later.
+    /// The keeper could not seal: the schedule waits, and an act that takes what is sealed is refused then.
     keeper_away: bool,
 }
 
@@ -73,11 +71,16 @@ impl Purse {
 }
 
 impl Hand<'_> {
-    /// Takes a credential. None left: the state moved since the plan, and the write is planned anew.
-    pub(crate) fn take(&mut self, auth_type: AuthType, sealed: bool) -> Result<FreshKey, Refusal> {
+    /// Takes a credential. None left: the keeper sealed none, or the state moved since the plan and the write
+    /// is planned anew.
+    pub(crate) fn take(&mut self, auth_type: AuthType, sealed: bool) -> Result<FreshKey, Error> {
         let fits = |minted: &Minted| minted.auth_type == auth_type && (!sealed || minted.sealed().is_some());
         let mut unused = self.purse.minted.iter().enumerate().filter(|(at, _)| !self.used[*at]);
-        let (at, minted) = unused.find(|(_, minted)| fits(minted)).ok_or(Refusal::Conflict)?;
+        let found = unused.find(|(_, minted)| fits(minted));
+        let (at, minted) = found.ok_or_else(|| match sealed && self.purse.keeper_away {
+            true => Error::Unavailable(Unavailable::Keeper),
+            false => Refusal::Conflict.into(),
+        })?;
         self.used[at] = true;
         Ok(minted.fresh())
     }
@@ -107,8 +110,8 @@ fn after(set: KeySet, now: Timestamp, events: &[EventBody]) -> Result<KeySet, Er
 }
 
 impl Service {
-    /// Mints and seals what a write may need. While the keeper is away, what only the schedule asks for is
-    /// left out; what the act itself needs sealed is refused.
+    /// Mints and seals what a write may need. While the keeper is away the purse has nothing that is sealed:
+    /// a replay, a refusal and what needs no such credential are answered all the same.
     pub(crate) async fn purse(&self, wishes: &[Wish], now: Timestamp) -> Result<Purse, Error> {
         let purses = self.purses(&[wishes.to_vec()], now).await?;
         Ok(purses.into_iter().next().unwrap_or_default())
@@ -117,10 +120,10 @@ impl Service {
     /// A purse for each of several writes, all sealed by one question to the keeper.
     pub(crate) async fn purses(&self, wishes: &[Vec<Wish>], now: Timestamp) -> Result<Vec<Purse>, Error> {
         let sealed = wishes.iter().flatten().filter(|wish| wish.sealed);
-        let mut minted: Vec<_> = sealed.clone().map(|wish| self.mint(wish.auth_type, now)).collect();
+        let mut minted: Vec<_> = sealed.map(|wish| self.mint(wish.auth_type, now)).collect();
         let keeper_away = match self.seal(&mut minted).await {
             Ok(()) => false,
-            Err(Error::Unavailable(Unavailable::Keeper)) if sealed.clone().all(|wish| !wish.needed) => true,
+            Err(Error::Unavailable(Unavailable::Keeper)) => true,
             Err(error) => return Err(error),
         };
         let mut minted = minted.into_iter();
@@ -175,7 +178,7 @@ impl Service {
 
 /// The credentials that a set's schedule asks for at `now`.
 pub(crate) fn due_wishes(set: &KeySet, now: Timestamp) -> Vec<Wish> {
-    vec![Wish { auth_type: set.auth_type, sealed: true, needed: false }; set.keys_needed(now)]
+    vec![Wish { auth_type: set.auth_type, sealed: true }; set.keys_needed(now)]
 }
 
 impl Write<'_, '_> {

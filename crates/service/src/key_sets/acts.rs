@@ -150,8 +150,7 @@ async fn wishes_of(
     };
     let mut wishes = due_wishes(&set, now);
     if matches!(asked.act, Act::Regenerate | Act::Issue) {
-        let auth_type = set.auth_type;
-        wishes.push(Wish { auth_type, sealed: set.policy.retrievable, needed: true });
+        wishes.push(Wish { auth_type: set.auth_type, sealed: set.policy.retrievable });
     }
     Ok(wishes)
 }
@@ -201,8 +200,8 @@ fn decide(
     now: Timestamp,
     facts: &Facts,
     hand: &mut Hand<'_>,
-) -> Result<Vec<EventBody>, Refusal> {
-    match asked.act {
+) -> Result<Vec<EventBody>, Error> {
+    let decided = match asked.act {
         Act::Suspend => set.suspend(now, facts),
         Act::Activate => set.activate(now, facts),
         Act::Revoke => set.revoke(now, facts),
@@ -217,5 +216,6 @@ fn decide(
             }
         }
         Act::Retrieve => Err(Refusal::NotFound),
-    }
+    };
+    Ok(decided?)
 }

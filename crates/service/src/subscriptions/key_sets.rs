@@ -68,8 +68,7 @@ impl Sides<'_> {
             // A Pending set may go in the transaction, with the last Subscription that lapses there.
             let certain = reusable.as_ref().is_some_and(|set| set.status(now) != KeyStatus::Pending);
             if !certain {
-                let (sealed, needed) = (self.template.policy.retrievable, reusable.is_none());
-                wishes.push(Wish { auth_type, sealed, needed });
+                wishes.push(Wish { auth_type, sealed: self.template.policy.retrievable });
             }
         }
         Ok(wishes)
