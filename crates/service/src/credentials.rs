@@ -161,9 +161,9 @@ impl Service {
         Ok(Value { key: Plaintext::new(key.to_owned()), secret })
     }
 
-    /// Asks whether the keeper is there, before something is promised that needs it.
-    pub(crate) async fn require_keeper(&self) -> Result<(), Error> {
-        self.ask_keeper(|keeper| keeper.health()).await.map(drop)
+    /// Whether the keeper is there, before something is written that needs it.
+    pub(crate) async fn keeper_answers(&self) -> bool {
+        self.ask_keeper(|keeper| keeper.health()).await.is_ok()
     }
 
     /// The keeper's calls block; the runtime's threads don't wait for them.

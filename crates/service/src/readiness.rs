@@ -1,7 +1,5 @@
 //! What keeps this node from serving, for `/readyz`.
 
-use std::sync::Arc;
-
 use claviger_verify::Freshness;
 
 use crate::error::{Error, Unavailable};
@@ -25,11 +23,5 @@ impl Service {
             reasons.push(Unavailable::Behind);
         }
         reasons
-    }
-
-    /// The keeper's link blocks, so it is asked beside the runtime.
-    async fn keeper_answers(&self) -> bool {
-        let keeper = Arc::clone(&self.state.keeper);
-        tokio::task::spawn_blocking(move || keeper.health().is_ok()).await.unwrap_or(false)
     }
 }

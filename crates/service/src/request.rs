@@ -58,6 +58,20 @@ pub struct Written<T> {
     pub position: Position,
 }
 
+impl<T> Written<T> {
+    /// What was answered, and the same envelope around nothing.
+    pub(crate) fn split(self) -> (Outcome<T>, Written<()>) {
+        let Self { outcome, status, etag, location, position } = self;
+        (outcome, Written { outcome: Outcome::Fresh(()), status, etag, location, position })
+    }
+
+    /// The same envelope around something else.
+    pub(crate) fn with_outcome<U>(self, outcome: Outcome<U>) -> Written<U> {
+        let Self { status, etag, location, position, .. } = self;
+        Written { outcome, status, etag, location, position }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub enum Outcome<T> {
     Fresh(T),
@@ -113,6 +127,12 @@ pub trait Answer: serde::Serialize + Send + Sync {
     /// Where the created object is, below `/v1`.
     fn location(&self) -> Option<String> {
         None
+    }
+
+    /// Whether the transaction that made it ends the request. If another one follows, that one records the
+    /// answer.
+    fn is_final(&self) -> bool {
+        true
     }
 }
 

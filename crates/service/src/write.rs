@@ -184,6 +184,7 @@ impl Service {
         status: Status,
         answer: T,
     ) -> Result<Written<T>, Error> {
+        let is_final = answer.is_final();
         let written = Written {
             etag: answer.etag(),
             location: answer.location(),
@@ -191,7 +192,11 @@ impl Service {
             position: tx.head_position(),
             outcome: Outcome::Fresh(answer),
         };
-        self.record_idempotency(tx, request, &written).await?;
+        if is_final {
+            self.record_idempotency(tx, request, &written).await?;
+        } else {
+            self.forget_answer(tx, request).await?;
+        }
         Ok(written)
     }
 }

@@ -52,14 +52,15 @@ impl Reader {
         Ok(rows.into_iter().map(|SealedKey(id, sealed)| (id, sealed)).collect())
     }
 
-    pub(crate) async fn wipe_sealed(&mut self, key_id: KeyId) -> Result<(), StoreError> {
-        self.execute(WIPE, values![key_id]).await.map(drop)
+    /// Whether there was something to wipe.
+    pub(crate) async fn wipe_sealed(&mut self, key_id: KeyId) -> Result<bool, StoreError> {
+        Ok(self.execute(WIPE, values![key_id]).await? > 0)
     }
 }
 
 impl Tx<'_> {
-    /// Wipes a Key's sealed value that was opened the one time it may be.
-    pub async fn discard_sealed(&mut self, key_id: KeyId) -> Result<(), StoreError> {
+    /// Wipes a Key's sealed value that was opened the one time it may be; whether it was there to be wiped.
+    pub async fn discard_sealed(&mut self, key_id: KeyId) -> Result<bool, StoreError> {
         self.wipe_sealed(key_id).await
     }
 

@@ -11,6 +11,8 @@ mod events;
 mod groups;
 mod idempotency;
 mod init;
+mod interrupted;
+mod keeper_away;
 mod key_sets;
 mod lists;
 mod members;

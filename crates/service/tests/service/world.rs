@@ -139,6 +139,11 @@ impl World {
         service
     }
 
+    /// Where the first node's keeper has its files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.place.folder.path()
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use claviger_domain::aggregate::Aggregate as _;
 use claviger_domain::event::{NewEvent, Private};
 use claviger_domain::id::{KeyId, KeySetId};
-use claviger_domain::key_sets::{Custody, Key, KeySet};
+use claviger_domain::key_sets::{Key, KeySet};
 use claviger_domain::time::Timestamp;
 
 use super::rows::{self, key_facts, latest_facts};
@@ -122,12 +122,10 @@ impl PendingKeySets {
     }
 }
 
-/// A Key whose sealed value has no use any more: it was shown the one time that it may be, or the Key ended,
-/// and what ended is never retrieved (product.md D8).
+/// A Key whose sealed value has no use any more: what ended is never retrieved (product.md D8). The reveal of
+/// what may be had once does not wipe it: whoever shows it does, just before ([`crate::Tx::discard_sealed`]).
 fn to_be_wiped((key, before): (&Key, &Key)) -> Option<KeyId> {
-    let shown = before.custody == Custody::Once && key.custody == Custody::Shown;
-    let ended = before.ended.is_none() && key.ended.is_some();
-    (shown || ended).then_some(key.id)
+    (before.ended.is_none() && key.ended.is_some()).then_some(key.id)
 }
 
 /// The rows that a flush writes.

@@ -266,7 +266,13 @@ pub(crate) async fn sealed_values_are_wiped_when_they_have_no_use(place: &Place)
     let retrieval = set.retrieve(None, at, &Facts::default()).unwrap();
     append(&store, [event(at, world.place(), retrieval.event)]).await.unwrap();
     assert_eq!(load().await.latest().unwrap().custody, Custody::Shown);
-    assert_eq!(store.read().await.unwrap().sealed(fresh.id).await.unwrap(), None, "wiped with the reveal");
+    let kept = store.read().await.unwrap().sealed(fresh.id).await.unwrap();
+    assert_eq!(kept.as_ref(), Some(sealed), "the log may say that it is shown before anybody sees it");
+    for wiped in [true, false] {
+        let discard = store.commit("test", |tx| Box::pin(async move { tx.discard_sealed(fresh.id).await }));
+        assert_eq!(discard.await.unwrap().0, wiped, "one of those who discard it is told so");
+    }
+    assert_eq!(store.read().await.unwrap().sealed(fresh.id).await.unwrap(), None);
     // What ended is never retrieved.
     let put = store.commit("test", |tx| Box::pin(async move { tx.put_sealed(fresh.id, sealed).await }));
     put.await.unwrap();
