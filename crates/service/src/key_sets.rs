@@ -25,6 +25,7 @@ mod bulk;
 mod filters;
 mod impact;
 mod retrieve;
+mod surroundings;
 mod timeline;
 mod view;
 
@@ -67,10 +68,7 @@ impl Service {
         let query = filters::query(self, request, &mut reader, given, visible, now).await?;
         let page = reader.key_sets(&query).await?;
         let mut viewer = Viewer::new(self, &mut reader, &authority, now).await?;
-        let mut views = Vec::with_capacity(page.items.len());
-        for set in &page.items {
-            views.push(viewer.view(&mut reader, set).await?);
-        }
+        let views = viewer.views(&mut reader, &page.items).await?;
         self.page(request, given, page.with_items(views))
     }
 

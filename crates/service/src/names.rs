@@ -1,7 +1,7 @@
 //! The names of things that other objects are shown with, each looked up once.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
 use claviger_domain::apis::Api;
 use claviger_domain::environments::Environment;
@@ -23,6 +23,29 @@ pub(crate) struct Names {
 }
 
 impl Names {
+    /// Looks up all that a page needs, in a query for each kind of thing.
+    pub(crate) async fn learn(
+        &mut self,
+        reader: &mut Reader,
+        organizations: BTreeSet<OrganizationId>,
+        applications: BTreeSet<ApplicationId>,
+        apis: BTreeSet<ApiId>,
+    ) -> Result<(), Error> {
+        let ids: Vec<_> = organizations.into_iter().collect();
+        for (id, name) in reader.organization_names(&ids).await? {
+            self.organizations.insert(id, Named { id: id.to_string(), name: name.to_string() });
+        }
+        let ids: Vec<_> = applications.into_iter().collect();
+        for (id, name) in reader.application_names(&ids).await? {
+            self.applications.insert(id, Named { id: id.to_string(), name: name.to_string() });
+        }
+        let ids: Vec<_> = apis.into_iter().collect();
+        for api in reader.apis_even_deleted(&ids).await? {
+            self.apis.insert(api.id, Some(api));
+        }
+        Ok(())
+    }
+
     pub(crate) async fn organization(
         &mut self,
         reader: &mut Reader,

@@ -24,6 +24,7 @@ statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM apis WHERE id = $1 AND deleted_at IS NULL");
     BY_SLUG = concat!("SELECT ", columns!(), " FROM apis WHERE slug = $1 AND deleted_at IS NULL");
     EVEN_DELETED = concat!("SELECT ", columns!(), " FROM apis WHERE id = $1");
+    AMONG_EVEN_DELETED = concat!("SELECT ", columns!(), " FROM apis WHERE id IN ($1)");
     NAME_EVEN_DELETED = "SELECT name FROM apis WHERE id = $1";
     SLUG_OWNER = "SELECT organization_id, deleted_at FROM apis WHERE slug = $1 ORDER BY COALESCE(deleted_at, 9223372036854775807) DESC LIMIT 1";
     INSERT = "INSERT INTO apis (id, organization_id, group_id, slug, name, folded_name, visibility, policy_template_id, \
@@ -249,6 +250,12 @@ impl Reader {
     /// The API, also one that was deleted: Subscriptions outlive it.
     pub async fn api_even_deleted(&mut self, id: ApiId) -> Result<Option<Api>, StoreError> {
         self.optional(EVEN_DELETED, values![id]).await
+    }
+
+    /// Those of the ids that ever were.
+    pub async fn apis_even_deleted(&mut self, ids: &[ApiId]) -> Result<Vec<Api>, StoreError> {
+        let ids = ids.iter().map(|id| id.into_value()).collect();
+        self.all_among(AMONG_EVEN_DELETED, values![], ids).await
     }
 
     /// What an API is or was called: Subscriptions outlive it.

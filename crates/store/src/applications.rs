@@ -11,7 +11,7 @@ use crate::list::{Assembly, ListQuery, Listed, Page, PlaceColumns, SortColumn, p
 use crate::reader::Reader;
 use crate::statements::{fragments, statements};
 use crate::stored::Stored;
-use crate::value::values;
+use crate::value::{IntoValue, values};
 
 macro_rules! columns {
     () => {
@@ -23,6 +23,8 @@ macro_rules! columns {
 statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM applications WHERE id = $1 AND deleted_at IS NULL");
     NAMED = concat!("SELECT ", columns!(), " FROM applications WHERE group_id = $1 AND folded_name = $2 AND deleted_at IS NULL");
+    AMONG = concat!("SELECT ", columns!(), " FROM applications WHERE deleted_at IS NULL AND id IN ($1)");
+    NAMES_EVEN_DELETED = "SELECT id, name FROM applications WHERE id IN ($1)";
     NAME_EVEN_DELETED = "SELECT name FROM applications WHERE id = $1";
     INSERT = "INSERT INTO applications (id, organization_id, group_id, name, folded_name, status, created_at, suspended_at) \
               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -150,6 +152,23 @@ impl Reader {
     /// What an Application is or was called: Subscriptions outlive it.
     pub async fn application_name(&mut self, id: ApplicationId) -> Result<Option<Name>, StoreError> {
         self.optional(NAME_EVEN_DELETED, values![id]).await
+    }
+
+    /// Those of the ids that stand.
+    pub async fn applications_by_ids(
+        &mut self,
+        ids: &[ApplicationId],
+    ) -> Result<Vec<Application>, StoreError> {
+        self.all_among(AMONG, values![], ids.iter().copied().map(IntoValue::into_value).collect()).await
+    }
+
+    /// What Applications are or were called.
+    pub async fn application_names(
+        &mut self,
+        ids: &[ApplicationId],
+    ) -> Result<Vec<(ApplicationId, Name)>, StoreError> {
+        let ids = ids.iter().copied().map(IntoValue::into_value).collect();
+        self.all_among(NAMES_EVEN_DELETED, values![], ids).await
     }
 
     pub async fn applications(

@@ -1,15 +1,18 @@
 //! Reading the log: tailing it, telling a thing's story, and the lists of the audit trail.
 
+use std::collections::HashMap;
+
 use claviger_domain::event::{Event, Position};
 use claviger_domain::id::{EventId, KeySetId};
 use claviger_domain::time::Timestamp;
 
+use crate::columns::{Columns, FromRow};
 use crate::error::StoreError;
 use crate::list::{Assembly, Between, ListQuery, Listed, Page, PlaceColumns, SortColumn};
 use crate::log::row;
 use crate::reader::Reader;
 use crate::statements::fragments;
-use crate::value::values;
+use crate::value::{IntoValue, values};
 
 fragments! {
     BY_ACTOR = "log.actor_id = $1";
@@ -84,6 +87,17 @@ impl Listed for Event {
     }
 }
 
+/// A thing's id, and where in the log it changed last.
+struct LastChange(String, Position);
+
+impl FromRow for LastChange {
+    const TABLE: &'static str = "log";
+
+    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self(columns.text()?.to_owned(), columns.position()?))
+    }
+}
+
 impl Reader {
     /// The events after `position`, in their order: how every consumer tails the log.
     pub async fn events_after(&mut self, position: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
@@ -112,10 +126,20 @@ impl Reader {
     ) -> Result<Option<(Position, Timestamp)>, StoreError> {
         let row = self.row(row::LAST_OF_SUBJECT, values![subject_id]).await?;
         row.map(|row| {
-            let mut columns = crate::columns::Columns::of(&row, "log");
+            let mut columns = Columns::of(&row, "log");
             Ok((columns.position()?, columns.instant()?))
         })
         .transpose()
+    }
+
+    /// At which position the last event happened to each of many things.
+    pub async fn last_changes_of(
+        &mut self,
+        subject_ids: Vec<String>,
+    ) -> Result<HashMap<String, Position>, StoreError> {
+        let ids = subject_ids.into_iter().map(IntoValue::into_value).collect();
+        let changes: Vec<LastChange> = self.all_among(row::LAST_OF_SUBJECTS, values![], ids).await?;
+        Ok(changes.into_iter().map(|LastChange(id, position)| (id, position)).collect())
     }
 
     /// One page of the audit trail; an event about what two sides share is visible to either.

@@ -3,6 +3,7 @@
 //! Two copies make reading cheap: a set's row has the dates and the status of its LATEST, by which lists
 //! filter and sort; a Key's row has all that deciding needs, packed. Both are written here and nowhere else.
 
+pub(crate) mod alike;
 pub(crate) mod due;
 pub(crate) mod filter;
 mod packed;
@@ -17,18 +18,20 @@ use claviger_domain::policy_templates::TemplateVersion;
 use claviger_domain::secret::Digest;
 use claviger_domain::time::Timestamp;
 
+pub use alike::LivingKeySet;
 pub use filter::{KeySetFilter, KeySetSort};
 pub use packed::KeyRow;
 
 use crate::error::StoreError;
-use crate::list::{Assembly, ListQuery, Page};
-use crate::reader::{Reader, read_all};
+use crate::list::{ListQuery, Page};
+use crate::reader::Reader;
 use crate::statements::statements;
-use crate::value::values;
+use crate::value::{IntoValue as _, values};
 use rows::{DigestRow, KeyOfSet};
 
 statements! {
     BY_ID = concat!("SELECT ", rows::set_columns!(), " FROM key_sets WHERE id = $1 AND removed_at IS NULL");
+    BY_IDS = concat!("SELECT ", rows::set_columns!(), " FROM key_sets WHERE removed_at IS NULL AND id IN ($1)");
     OF_KEY = concat!("SELECT ", rows::set_columns!(), " FROM key_sets WHERE removed_at IS NULL \
              AND id = (SELECT keys.key_set_id FROM keys WHERE keys.id = $1)");
     OF_APPLICATION = concat!("SELECT ", rows::set_columns!(), " FROM key_sets WHERE application_id = $1 \
@@ -44,6 +47,7 @@ statements! {
                  WHERE subscription_key_sets.key_set_id = key_sets.id AND subscriptions.api_organization_id <> $6) \
              ORDER BY created_at, id");
     KEYS_OF_SET = concat!("SELECT ", rows::key_columns!(), " FROM keys WHERE key_set_id = $1 ORDER BY generation");
+    KEYS_OF_SETS = concat!("SELECT ", rows::key_columns!(), " FROM keys WHERE key_set_id IN ($1) ORDER BY generation");
     BY_DIGEST = "SELECT keys.key_set_id, keys.id, keys.digest_key, keys.key_digest, keys.secret_digest FROM keys \
                  WHERE keys.key_digest = $1 AND keys.removed_at IS NULL";
     BY_SECRET_DIGEST = "SELECT keys.key_set_id, keys.id, keys.digest_key, keys.key_digest, keys.secret_digest FROM keys \
@@ -104,11 +108,13 @@ impl Reader {
 
     /// Those of the ids that stand, in the order asked for.
     pub async fn key_sets_by_ids(&mut self, ids: &[KeySetId]) -> Result<Vec<KeySet>, StoreError> {
-        let mut sets = Vec::with_capacity(ids.len());
-        for id in ids {
-            sets.extend(self.key_set(*id).await?);
-        }
-        Ok(sets)
+        let unknown = ids.iter().filter(|id| self.pending.key_sets.known(**id).is_none());
+        let unknown = unknown.map(|id| id.into_value()).collect();
+        let read = self.all_among(BY_IDS, values![], unknown).await?;
+        let read = self.with_keys(read).await?;
+        let mut read: std::collections::HashMap<_, _> = read.into_iter().map(|set| (set.id, set)).collect();
+        let known = |id: &KeySetId| self.pending.key_sets.known(*id).flatten();
+        Ok(ids.iter().filter_map(|id| read.remove(id).or_else(|| known(id))).collect())
     }
 
     /// The sets that are neither Revoked nor Expired at `now`, of one Application, Environment, auth type and
@@ -180,19 +186,9 @@ impl Reader {
 
     /// Gives each of the sets its Keys, in one query.
     async fn with_keys(&mut self, mut sets: Vec<KeySet>) -> Result<Vec<KeySet>, StoreError> {
-        if sets.is_empty() {
-            return Ok(sets);
-        }
-        let mut query = Assembly::default();
-        query.text(concat!("SELECT ", rows::key_columns!(), " FROM keys WHERE keys.key_set_id IN ("));
-        for (index, set) in sets.iter().enumerate() {
-            query.text(if index == 0 { "" } else { ", " });
-            query.value(set.id);
-        }
-        query.text(") ORDER BY keys.key_set_id, keys.generation");
-        let rows = self.assembled(query).await?;
+        let ids = sets.iter().map(|set| set.id.into_value()).collect();
         let mut chains = std::collections::HashMap::<KeySetId, Vec<Key>>::new();
-        for KeyOfSet(id, key) in read_all::<KeyOfSet>(&rows)? {
+        for KeyOfSet(id, key) in self.all_among(KEYS_OF_SETS, values![], ids).await? {
             chains.entry(id).or_default().push(key);
         }
         for set in &mut sets {

@@ -11,7 +11,7 @@ use crate::list::{Assembly, ListQuery, Listed, Page, PlaceColumns, SortColumn, p
 use crate::reader::Reader;
 use crate::statements::{fragments, statements};
 use crate::stored::Stored;
-use crate::value::{values, word};
+use crate::value::{IntoValue, values, word};
 
 macro_rules! columns {
     () => {
@@ -21,6 +21,7 @@ macro_rules! columns {
 
 statements! {
     BY_ID = concat!("SELECT ", columns!(), " FROM organizations WHERE id = $1 AND deleted_at IS NULL");
+    NAMES_EVEN_DELETED = "SELECT id, name FROM organizations WHERE id IN ($1)";
     NAME_EVEN_DELETED = "SELECT name FROM organizations WHERE id = $1";
     INSERT = "INSERT INTO organizations (id, name, folded_name, kind, created_at) VALUES ($1, $2, $3, $4, $5)";
     UPDATE = "UPDATE organizations SET name = $2, folded_name = $3 WHERE id = $1";
@@ -112,6 +113,15 @@ impl Reader {
     /// What an Organization is or was called.
     pub async fn organization_name(&mut self, id: OrganizationId) -> Result<Option<Name>, StoreError> {
         self.optional(NAME_EVEN_DELETED, values![id]).await
+    }
+
+    /// What Organizations are or were called.
+    pub async fn organization_names(
+        &mut self,
+        ids: &[OrganizationId],
+    ) -> Result<Vec<(OrganizationId, Name)>, StoreError> {
+        let ids = ids.iter().copied().map(IntoValue::into_value).collect();
+        self.all_among(NAMES_EVEN_DELETED, values![], ids).await
     }
 
     pub async fn organizations(

@@ -1,9 +1,11 @@
 //! Reads on one consistent state. A [`Reader`] comes from [`crate::Store::read`]; a [`crate::Tx`] is one too,
 //! so each read is written once.
 
+use claviger_domain::id::{Id, Kind};
+use claviger_domain::text::Name;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use sqlx::SqlStr;
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use crate::columns::{Columns, FromRow, Row};
 use crate::connection::Connection;
@@ -13,6 +15,9 @@ use crate::list::Assembly;
 use crate::log;
 use crate::statements::Statement;
 use crate::value::Value;
+
+/// How many values one `IN (…)` has at most.
+const AMONG: usize = 256;
 
 /// What can be read. The functions stand in the files of their nouns.
 pub struct Reader {
@@ -100,6 +105,28 @@ impl Reader {
         read_all(&self.rows(statement, values).await?)
     }
 
+    /// The rows of a statement whose last parameter, alone in an `IN (…)`, stands for any number of values. The
+    /// order is that of the statement for each value.
+    pub(crate) async fn all_among<T: FromRow>(
+        &mut self,
+        statement: Statement,
+        fixed: Vec<Value>,
+        among: Vec<Value>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.flush().await?;
+        let mut found = Vec::with_capacity(among.len());
+        for among in among.chunks(AMONG) {
+            // A power of two, the last one repeated, so that few different texts are prepared.
+            let many = among.len().next_power_of_two();
+            let sql = for_many_values(statement, fixed.len() + 1, many);
+            let last = among.last().cloned();
+            let padding = std::iter::repeat_n(last, many - among.len()).flatten();
+            let values = fixed.iter().chain(among).cloned().chain(padding).collect();
+            found.extend(read_all::<T>(&self.connection.rows(sql, values).await?)?);
+        }
+        Ok(found)
+    }
+
     pub(crate) async fn optional<T: FromRow>(
         &mut self,
         statement: Statement,
@@ -135,6 +162,14 @@ impl Reader {
     }
 }
 
+/// The text of a statement whose parameter number `from` stands for many.
+fn for_many_values(statement: Statement, from: usize, many: usize) -> SqlStr {
+    let numbers: Vec<String> = (from..from + many).map(|number| format!("${number}")).collect();
+    let sql = statement.sql.replace(&format!("IN (${from})"), &format!("IN ({})", numbers.join(", ")));
+    // The program's own text, and numbers.
+    AssertSqlSafe(sql).into_sql_str()
+}
+
 pub(crate) fn read_all<T: FromRow>(rows: &[Row]) -> Result<Vec<T>, StoreError> {
     rows.iter().map(|row| T::from_row(&mut Columns::of(row, T::TABLE))).collect()
 }
@@ -145,5 +180,26 @@ impl FromRow for i64 {
 
     fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
         columns.integer()
+    }
+}
+
+/// An id and a name.
+impl<K: Kind> FromRow for (Id<K>, Name) {
+    const TABLE: &'static str = "names";
+
+    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
+        Ok((columns.id()?, columns.word()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_parameter_becomes_many() {
+        let statement = Statement { name: "ONE", sql: "SELECT a FROM t WHERE b > $1 AND c IN ($2)" };
+        let sql = for_many_values(statement, 2, 3);
+        assert_eq!(sql.as_str(), "SELECT a FROM t WHERE b > $1 AND c IN ($2, $3, $4)");
     }
 }

@@ -1,5 +1,7 @@
 //! Subscriptions in their tables. Both sides' places stand in the row, so that each side finds its own.
 
+use std::collections::HashMap;
+
 use claviger_domain::event::NewEvent;
 use claviger_domain::id::{
     ApiId, ApplicationId, EnvironmentId, GroupId, KeySetId, OrganizationId, SubscriptionId,
@@ -13,7 +15,7 @@ use crate::list::{Assembly, ListQuery, Listed, Page, PlaceColumns, SortColumn, p
 use crate::reader::Reader;
 use crate::statements::{fragments, statements};
 use crate::stored::{Stored, insert_links, replace_links};
-use crate::value::{json, values};
+use crate::value::{IntoValue, json, values};
 
 macro_rules! columns {
     () => {
@@ -37,6 +39,9 @@ statements! {
     OF_KEY_SET = concat!("SELECT ", columns!(), " FROM subscription_key_sets \
             JOIN subscriptions ON subscriptions.id = subscription_key_sets.subscription_id \
             WHERE subscription_key_sets.key_set_id = $1 ORDER BY subscriptions.created_at, subscriptions.id");
+    OF_KEY_SETS = concat!("SELECT ", columns!(), ", subscription_key_sets.key_set_id FROM subscription_key_sets \
+            JOIN subscriptions ON subscriptions.id = subscription_key_sets.subscription_id \
+            WHERE subscription_key_sets.key_set_id IN ($1) ORDER BY subscriptions.created_at, subscriptions.id");
     PENDING_OF_APPLICATION = "SELECT COUNT(*) FROM subscriptions WHERE application_id = $1 AND status = 'pending'";
     LAPSED = concat!("SELECT ", columns!(), " FROM subscriptions WHERE lapses_at IS NOT NULL AND lapses_at <= $1 \
             ORDER BY lapses_at, id LIMIT $2");
@@ -85,6 +90,17 @@ pub struct SubscriptionFilter {
 pub enum SubscriptionSort {
     #[default]
     CreatedAt,
+}
+
+/// A Subscription, and one of the Key Sets that it uses or used.
+struct OfKeySet(Subscription, KeySetId);
+
+impl FromRow for OfKeySet {
+    const TABLE: &'static str = "subscriptions";
+
+    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self(Subscription::from_row(columns)?, columns.id()?))
+    }
 }
 
 impl FromRow for Subscription {
@@ -235,6 +251,19 @@ impl Reader {
     /// Every Subscription that the Key Set was ever made or reused for, ended ones too, oldest first.
     pub async fn subscriptions_of_key_set(&mut self, id: KeySetId) -> Result<Vec<Subscription>, StoreError> {
         self.all(OF_KEY_SET, values![id]).await
+    }
+
+    /// The same for many Key Sets at once.
+    pub async fn subscriptions_of_key_sets(
+        &mut self,
+        ids: &[KeySetId],
+    ) -> Result<HashMap<KeySetId, Vec<Subscription>>, StoreError> {
+        let ids = ids.iter().copied().map(IntoValue::into_value).collect();
+        let mut of_sets = HashMap::<KeySetId, Vec<Subscription>>::new();
+        for OfKeySet(subscription, id) in self.all_among(OF_KEY_SETS, values![], ids).await? {
+            of_sets.entry(id).or_default().push(subscription);
+        }
+        Ok(of_sets)
     }
 
     /// How many Subscriptions of the Application are Pending.

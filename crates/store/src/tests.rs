@@ -23,6 +23,7 @@ pub(crate) const STATEMENTS: &[(&str, &[Statement])] = &[
     ("idempotency", crate::idempotency::STATEMENTS),
     ("instance", crate::instance::STATEMENTS),
     ("key_sets", crate::key_sets::STATEMENTS),
+    ("key_sets::alike", crate::key_sets::alike::STATEMENTS),
     ("key_sets::due", crate::key_sets::due::STATEMENTS),
     ("key_sets::pending", crate::key_sets::pending::STATEMENTS),
     ("key_sets::snapshot", crate::key_sets::snapshot::STATEMENTS),

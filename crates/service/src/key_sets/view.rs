@@ -1,9 +1,8 @@
 //! A Key Set as the caller sees it, with what stands around it in other tables.
 
 use claviger_domain::apis::Api;
-use claviger_domain::applications::ApplicationStatus;
 use claviger_domain::event::Position;
-use claviger_domain::id::{KeyId, KeySetId};
+use claviger_domain::id::KeySetId;
 use claviger_domain::key_sets::{Act, Facts, KeySet};
 use claviger_domain::subscriptions::{Subscription, SubscriptionStatus};
 use claviger_domain::time::Timestamp;
@@ -11,6 +10,7 @@ use claviger_store::Reader;
 use claviger_wire::key_sets as wire;
 use claviger_wire::subscriptions::SubscriptionRef;
 
+use super::surroundings::{Beside, Surrounding, Surroundings};
 use crate::authority::Authority;
 use crate::enforcement::Fleet;
 use crate::error::Error;
@@ -38,13 +38,40 @@ impl<'a> Viewer<'a> {
     }
 
     pub(crate) async fn view(&mut self, reader: &mut Reader, set: &KeySet) -> Result<wire::KeySet, Error> {
+        let surroundings = Surroundings::read(reader, std::slice::from_ref(set), self.now).await?;
+        self.view_within(reader, set, surroundings.of(set)).await
+    }
+
+    /// A page of them: what stands around is asked once for all.
+    pub(crate) async fn views(
+        &mut self,
+        reader: &mut Reader,
+        sets: &[KeySet],
+    ) -> Result<Vec<wire::KeySet>, Error> {
+        let surroundings = Surroundings::read(reader, sets, self.now).await?;
+        let organizations = sets.iter().map(|set| set.organization_id).collect();
+        let applications = sets.iter().map(|set| set.application_id).collect();
+        self.names.learn(reader, organizations, applications, surroundings.apis()).await?;
+        let mut views = Vec::with_capacity(sets.len());
+        for set in sets {
+            views.push(self.view_within(reader, set, surroundings.of(set)).await?);
+        }
+        Ok(views)
+    }
+
+    async fn view_within(
+        &mut self,
+        reader: &mut Reader,
+        set: &KeySet,
+        surrounding: Surrounding<'_>,
+    ) -> Result<wire::KeySet, Error> {
         let mut authorized_apis = Vec::new();
         let mut subscriptions = Vec::new();
-        for subscription in reader.subscriptions_of_key_set(set.id).await? {
+        for subscription in surrounding.subscriptions {
             let status = subscription.status_at(self.now);
             let reference = self.names.api_ref(reader, subscription.api_id).await?;
             let api = self.names.api(reader, subscription.api_id).await?;
-            if opens(set, &subscription, api, self.now) {
+            if opens(set, subscription, api, self.now) {
                 authorized_apis.push(reference.clone());
             }
             if status.is_live() {
@@ -58,19 +85,18 @@ impl<'a> Viewer<'a> {
             environment: self.names.environment(reader, set.environment_id).await?,
             authorized_apis,
             subscriptions,
-            enforcement: self.fleet.enforcement(last_change(reader, set.id).await?),
-            can: self.can(reader, set).await?,
-            last_used: last_used(reader, set).await?,
+            enforcement: self.fleet.enforcement(surrounding.last_change),
+            can: self.can(set, &surrounding.facts),
+            last_used: surrounding.last_used,
         };
         Ok(wire::KeySet::new(set, around, self.now))
     }
 
     /// The acts that the set's state allows and the caller may do.
-    async fn can(&self, reader: &mut Reader, set: &KeySet) -> Result<Vec<String>, Error> {
-        let facts = facts(reader, set, self.now).await?;
-        let allowed = set.allowed_acts(self.now, &facts);
+    fn can(&self, set: &KeySet, facts: &Facts) -> Vec<String> {
+        let allowed = set.allowed_acts(self.now, facts);
         let permitted = |act: &Act| self.authority.allows(act.permission(), &set.place());
-        Ok(allowed.into_iter().filter(permitted).map(|act| act.as_str().to_owned()).collect())
+        allowed.into_iter().filter(permitted).map(|act| act.as_str().to_owned()).collect()
     }
 }
 
@@ -82,26 +108,8 @@ pub(super) fn opens(set: &KeySet, subscription: &Subscription, api: Option<&Api>
 
 /// What a decision about the set must know beyond it.
 pub(super) async fn facts(reader: &mut Reader, set: &KeySet, now: Timestamp) -> Result<Facts, Error> {
-    let application = reader.application(set.application_id).await?;
-    let application_suspended =
-        application.is_some_and(|application| application.status == ApplicationStatus::Suspended);
-    let superseded_by = match set.status(now).is_living() {
-        true => None,
-        false => {
-            let (application_id, environment_id) = (set.application_id, set.environment_id);
-            let alike = reader
-                .living_key_sets(application_id, environment_id, set.auth_type, set.template, now)
-                .await?;
-            alike.iter().map(|other| other.id).find(|id| *id != set.id)
-        }
-    };
-    Ok(Facts { application_suspended, superseded_by })
-}
-
-async fn last_used(reader: &mut Reader, set: &KeySet) -> Result<Vec<(KeyId, Timestamp)>, Error> {
-    let ids: Vec<_> = set.keys.iter().map(|key| key.id.to_string()).collect();
-    let marks = reader.last_used(&ids).await?;
-    Ok(set.keys.iter().zip(&ids).filter_map(|(key, id)| Some((key.id, *marks.get(id)?))).collect())
+    let beside = Beside::read(reader, std::slice::from_ref(set), now).await?;
+    Ok(beside.facts(set, now))
 }
 
 /// Where in the log the set changed last.

@@ -10,6 +10,7 @@ use crate::world::{World, body, everywhere, fresh, query};
 
 on_both_databases!(
     d5_filters_combine_and_each_finds_what_it_says,
+    d5_a_page_shows_each_set_as_reading_it_does,
     d5_one_act_on_many_has_one_outcome_each,
     d6_a_key_set_shows_its_chain_its_policy_and_what_it_opens,
     d7_the_timeline_tells_planned_and_actual_with_the_delay,
@@ -76,6 +77,27 @@ async fn d5_filters_combine_and_each_finds_what_it_says(world: World) {
         assert!(
             matches!(listed, Err(claviger_service::Error::BadQuery { parameter, .. }) if parameter == name)
         );
+    }
+}
+
+async fn d5_a_page_shows_each_set_as_reading_it_does(world: World) {
+    let request = world.owner.request();
+    let living = world.one_key_set("api_key", json!({})).await;
+    let suspended = world.one_key_set("basic", json!({})).await;
+    fresh(world.service.key_set_suspend(&request, suspended.key_set_id(), &no_reason()).await);
+    let dead = world.one_key_set("api_key", json!({})).await;
+    fresh(world.service.key_set_revoke(&request, dead.key_set_id(), &no_reason()).await);
+    let of_suspended = world.one_key_set("api_key", json!({})).await;
+    let application = of_suspended.application.id.parse().expect("an id");
+    fresh(world.service.application_suspend(&request, application, &no_reason()).await);
+    let replaced = world.one_key_set("api_key", json!({})).await;
+    fresh(world.service.key_set_revoke(&request, replaced.key_set_id(), &no_reason()).await);
+    fresh(world.service.key_set_issue(&request, replaced.key_set_id(), &no_reason()).await);
+    world.used(&world.key_set(&living.id).await.keys[0].id).await;
+    let listed = world.service.key_set_list(&request, &query("/v1/key-sets", &[])).await.expect("a page");
+    assert!(listed.items.len() >= 5, "{} sets", listed.items.len());
+    for shown in listed.items {
+        assert_eq!(shown, world.key_set(&shown.id).await);
     }
 }
 

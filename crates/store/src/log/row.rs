@@ -35,6 +35,7 @@ statements! {
               $16, $17, $18, $19, $20, $21, $22)";
     AFTER = concat!("SELECT ", columns!(), " FROM log WHERE position > $1 ORDER BY position LIMIT $2");
     OF_SUBJECT = concat!("SELECT ", columns!(), " FROM log WHERE subject_id = $1 ORDER BY position");
+    LAST_OF_SUBJECTS = "SELECT subject_id, MAX(position) FROM log WHERE subject_id IN ($1) GROUP BY subject_id";
     LAST_OF_SUBJECT = "SELECT position, at FROM log WHERE subject_id = $1 ORDER BY position DESC LIMIT 1";
     BY_ID = concat!("SELECT ", columns!(), " FROM log WHERE id = $1");
     STREAM = concat!("SELECT ", columns!(), " FROM log WHERE position > $1 ORDER BY position");
