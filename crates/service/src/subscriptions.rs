@@ -108,6 +108,8 @@ impl Service {
                 let act = Permission::SubscriptionsUpdate;
                 let present = write.subscription_to(id, act, Side::Provider).await?;
                 if let Some(typed) = &body.permissions {
+                    // Its API may be gone once it ended.
+                    present.check_update(write.now)?;
                     let api = write.tx.api(present.api_id).await?.ok_or(Refusal::NotFound)?;
                     let mut fields = Fields::new();
                     let read = |texts: &Vec<String>| create::permissions(&mut fields, &api, texts);

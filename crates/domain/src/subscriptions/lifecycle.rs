@@ -163,16 +163,18 @@ impl Subscription {
         permissions: Option<Vec<ApiPermission>>,
         now: Timestamp,
     ) -> Result<Vec<EventBody>, Refusal> {
-        let status = self.status_at(now);
-        if !status.is_live() {
-            return Err(self.invalid_transition("update", now));
-        }
+        self.check_update(now)?;
         if permissions == self.permissions {
             return Ok(Vec::new());
         }
         let key_set_ids = self.key_set_ids.clone();
         let (subscription_id, api_id) = (self.id, self.api_id);
         Ok(vec![EventBody::SubscriptionUpdated { subscription_id, api_id, permissions, key_set_ids }])
+    }
+
+    /// Refuses a change to what is Rejected or Ended.
+    pub fn check_update(&self, now: Timestamp) -> Result<(), Refusal> {
+        if self.status_at(now).is_live() { Ok(()) } else { Err(self.invalid_transition("update", now)) }
     }
 
     /// What it holds of the permissions that the API declares now, in the API's order.

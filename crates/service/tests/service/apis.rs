@@ -188,4 +188,10 @@ async fn an_api_with_live_subscriptions_stays(world: World) {
     let renew = world.service.subscription_renew(&request, one.subscription_id(), &reason);
     let refusal = world.refused(renew).await;
     assert_eq!(refusal.code(), "invalid_transition", "what ended stays so, its API gone or not");
+    let change = body(json!({"permissions": []}));
+    let update = world.service.subscription_update(&request, one.subscription_id(), &change);
+    let Refusal::InvalidTransition { from, act, allowed } = world.refused(update).await else {
+        panic!("refused otherwise")
+    };
+    assert_eq!((from, act, allowed), ("ended", "update", vec![]));
 }
