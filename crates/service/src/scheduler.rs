@@ -2,13 +2,17 @@
 //! Subscriptions lapse (product.md D4, D11 to D13). A lease keeps it to one node at a time; should two run
 //! all the same, each decides anew inside its transaction and finds nothing left to do.
 //!
+//! A run does what was due when it began, so that it ends; each of its transactions asks for the time anew, so
+//! that the log tells when each step was done, however long the run takes.
+//!
 //! It enforces nothing: `expires_at` and `retires_at` bind at call time by the clock alone.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use claviger_domain::id::KeySetId;
+use claviger_domain::id::{KeySetId, SubscriptionId};
 use claviger_domain::refusal::Refusal;
+use claviger_domain::subscriptions::Subscription;
 use claviger_domain::time::Timestamp;
 
 use crate::error::Error;
@@ -29,7 +33,7 @@ const LAPSES: u32 = 100;
 /// What one run did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SchedulerRun {
-    /// Another node has the lease: nothing was done here.
+    /// Another node has the lease: what is left to do is done there.
     pub elsewhere: bool,
     /// Key Sets with something recorded or issued, once for each transaction.
     pub settled: u32,
@@ -51,34 +55,44 @@ enum Progress {
     WaitsForKeeper,
 }
 
+/// This node's hold on the schedules, as long as it was last told.
+struct Lease {
+    until: Timestamp,
+}
+
 impl Service {
-    /// Does all that is due at `now`. A set that fails does not stop the others, and nothing is due twice.
-    pub async fn scheduler_run_once(&self, now: Timestamp) -> Result<SchedulerRun, Error> {
+    /// Does all that is due now. A set that fails does not stop the others, and nothing is due twice.
+    pub async fn scheduler_run_once(&self) -> Result<SchedulerRun, Error> {
         let mut run = SchedulerRun::default();
-        if !self.take_scheduler_lease(now).await? {
-            run.elsewhere = true;
-            return Ok(run);
-        }
-        self.settle_due(now, &mut run).await?;
-        self.lapse_all_due(now, &mut run).await?;
-        let mut reader = self.store().read().await?;
-        let (due, lapse) = (reader.next_due_at().await?, reader.next_lapse().await?);
-        run.next_at = [due, lapse].into_iter().flatten().min();
-        drop(reader);
+        let now = self.now();
+        let mut lease = Lease { until: now };
+        run.elsewhere = !self.keep_scheduler_lease(&mut lease).await?
+            || !self.settle_due(now, &mut lease, &mut run).await?
+            || !self.lapse_all_due(now, &mut lease, &mut run).await?;
         if run.settled + run.lapsed > 0 {
             // This node enforces by the clock already; its index follows so that new Keys are good here.
             self.follow().await?;
         }
+        let mut reader = self.store().read().await?;
+        let (due, lapse) = (reader.next_due_at().await?, reader.next_lapse().await?);
+        run.next_at = [due, lapse].into_iter().flatten().min();
         Ok(run)
     }
 
-    async fn settle_due(&self, now: Timestamp, run: &mut SchedulerRun) -> Result<(), Error> {
+    /// Settles the sets that were due at `now`; false: another node took the lease over.
+    async fn settle_due(
+        &self,
+        now: Timestamp,
+        lease: &mut Lease,
+        run: &mut SchedulerRun,
+    ) -> Result<bool, Error> {
         let mut done_with = HashSet::new();
         loop {
             let due = self.due(now, &done_with).await?;
             if due.is_empty() {
-                return Ok(());
+                return Ok(true);
             }
+            let now = self.now();
             let purses = match self.purses(&self.wishes_of_due(&due, now).await?, now).await {
                 Ok(purses) => purses,
                 Err(error) => {
@@ -88,7 +102,10 @@ impl Service {
                 }
             };
             for (id, purse) in due.iter().zip(&purses) {
-                match self.settle_one(*id, purse, now).await {
+                if !self.keep_scheduler_lease(lease).await? {
+                    return Ok(false);
+                }
+                match self.settle_one(*id, purse).await {
                     Ok(Progress::Settled) => run.settled += 1,
                     Ok(Progress::Nothing) => drop(done_with.insert(*id)),
                     Ok(Progress::WaitsForKeeper) => {
@@ -102,9 +119,6 @@ impl Service {
                         run.failed += 1;
                     }
                 }
-            }
-            if !self.take_scheduler_lease(now).await? {
-                return Ok(());
             }
         }
     }
@@ -130,11 +144,12 @@ impl Service {
     }
 
     /// Decides anew inside the transaction: somebody may have acted since the plan.
-    async fn settle_one(&self, id: KeySetId, purse: &Purse, now: Timestamp) -> Result<Progress, Error> {
+    async fn settle_one(&self, id: KeySetId, purse: &Purse) -> Result<Progress, Error> {
         let settled = self
             .store()
             .commit("scheduler_settle", |tx| {
                 Box::pin(async move {
+                    let now = self.now();
                     let Some(set) = tx.key_set(id).await? else { return Ok(Progress::Nothing) };
                     let settled = purse.hand().settle(set, now)?;
                     self.append_settled(tx, &settled, purse, now).await?;
@@ -155,29 +170,28 @@ impl Service {
         }
     }
 
-    async fn lapse_all_due(&self, now: Timestamp, run: &mut SchedulerRun) -> Result<(), Error> {
+    /// Lets lapse what was due at `now`; false: another node took the lease over.
+    async fn lapse_all_due(
+        &self,
+        now: Timestamp,
+        lease: &mut Lease,
+        run: &mut SchedulerRun,
+    ) -> Result<bool, Error> {
         let mut failed = HashSet::new();
         loop {
             let limit = LAPSES.saturating_add(u32::try_from(failed.len()).unwrap_or(u32::MAX));
             let mut due = self.store().read().await?.lapsed_subscriptions(now, limit).await?;
             due.retain(|subscription| !failed.contains(&subscription.id));
             if due.is_empty() {
-                return Ok(());
+                return Ok(true);
             }
-            for subscription in due {
-                let id = subscription.id;
-                let lapsed = self
-                    .store()
-                    .commit("scheduler_lapse", |tx| {
-                        Box::pin(async move {
-                            let subscription = tx.subscription(id).await?.ok_or(Refusal::NotFound)?;
-                            self.lapse(tx, &subscription, now).await
-                        })
-                    })
-                    .await;
-                match lapsed {
-                    Ok((true, _)) => run.lapsed += 1,
-                    Ok((false, _)) => drop(failed.insert(id)),
+            for Subscription { id, .. } in due {
+                if !self.keep_scheduler_lease(lease).await? {
+                    return Ok(false);
+                }
+                match self.lapse_one(id).await {
+                    Ok(true) => run.lapsed += 1,
+                    Ok(false) => drop(failed.insert(id)),
                     Err(error @ Error::Unavailable(_)) => return Err(error),
                     Err(error) => {
                         tracing::error!(subscription = %id, %error, "a Subscription could not lapse");
@@ -189,17 +203,39 @@ impl Service {
         }
     }
 
-    async fn take_scheduler_lease(&self, now: Timestamp) -> Result<bool, Error> {
+    async fn lapse_one(&self, id: SubscriptionId) -> Result<bool, Error> {
+        let (lapsed, _) = self
+            .store()
+            .commit("scheduler_lapse", |tx| {
+                Box::pin(async move {
+                    let subscription = tx.subscription(id).await?.ok_or(Refusal::NotFound)?;
+                    self.lapse(tx, &subscription, self.now()).await
+                })
+            })
+            .await?;
+        Ok(lapsed)
+    }
+
+    /// Takes the lease, or prolongs it once half of it is over; false: another node has it.
+    async fn keep_scheduler_lease(&self, lease: &mut Lease) -> Result<bool, Error> {
+        if lease.until.seconds_since(self.now()) > LEASE_SECONDS / 2 {
+            return Ok(true);
+        }
         let holder = self.options().node_id.to_string();
         let holder = holder.as_str();
-        let until = now.plus_seconds(LEASE_SECONDS);
         let (taken, _) = self
             .store()
             .commit("scheduler_lease", |tx| {
-                Box::pin(async move { Ok::<_, Error>(tx.take_lease(LEASE, holder, now, until).await?) })
+                Box::pin(async move {
+                    let now = self.now();
+                    let until = now.plus_seconds(LEASE_SECONDS);
+                    let taken = tx.take_lease(LEASE, holder, now, until).await?;
+                    Ok::<_, Error>(taken.then_some(until))
+                })
             })
             .await?;
-        Ok(taken)
+        lease.until = taken.unwrap_or(lease.until);
+        Ok(taken.is_some())
     }
 
     /// Lets another node go on at once.

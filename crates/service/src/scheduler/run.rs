@@ -35,7 +35,7 @@ impl Service {
         tokio::pin!(stop);
         let mut changes = self.store().changes();
         loop {
-            let run = self.scheduler_run_once(self.now()).await;
+            let run = self.scheduler_run_once().await;
             let pause = self.pause_after(&run, &pace);
             tokio::select! {
                 () = &mut stop => break,

@@ -1,6 +1,7 @@
 //! The scheduler: rotation, expiration, lapse, late runs, several nodes, and a keeper that is away
 //! (product.md D11 to D13).
 
+use claviger_domain::event::Position;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::time::{Period, Timestamp};
 use claviger_wire::key_sets::{EndReason, Key, Status};
@@ -19,6 +20,7 @@ on_both_databases!(
     d13_on_the_same_day_rotation_wins,
     a_set_that_fails_stops_no_other_and_ends_are_recorded_without_the_keeper,
     one_node_at_a_time_keeps_the_schedules,
+    a_long_run_tells_of_each_step_when_it_was_done_and_keeps_its_lease,
 );
 
 /// What a Key shows of its life.
@@ -236,7 +238,7 @@ async fn a_set_that_fails_stops_no_other_and_ends_are_recorded_without_the_keepe
     let expiring = world.one_key_set("api_key", json!({"expires_after": "P20D"})).await;
     world.service.keeper().shutdown();
     world.pass("P31D");
-    let run = world.service.scheduler_run_once(world.now()).await.expect("a run");
+    let run = world.service.scheduler_run_once().await.expect("a run");
     assert_eq!((run.settled, run.waiting_for_keeper, run.failed), (1, 1, 0));
     assert_eq!(world.key_set(&rotating.id).await.keys.len(), 1, "it waits, and works");
     assert_eq!(world.key_set(&rotating.id).await.status, Status::Active);
@@ -254,17 +256,70 @@ async fn one_node_at_a_time_keeps_the_schedules(world: World) {
         Box::pin(async move { tx.take_lease("scheduler", "another node", now, until).await })
     });
     assert!(take.await.expect("a lease").0);
-    let run = world.service.scheduler_run_once(world.now()).await.expect("a run");
+    let run = world.service.scheduler_run_once().await.expect("a run");
     assert!(run.elsewhere);
     assert_eq!(world.key_set(&one.id).await.keys.len(), 1);
     world.pass("PT61S");
     // Even two that run at once issue one Key: each decides anew in its transaction.
     let runs = (0..4).map(|_| {
-        let (service, now) = (world.service.clone(), world.now());
-        tokio::spawn(async move { service.scheduler_run_once(now).await })
+        let service = world.service.clone();
+        tokio::spawn(async move { service.scheduler_run_once().await })
     });
     for run in runs.collect::<Vec<_>>() {
         run.await.expect("no panic").expect("a run");
     }
     assert_eq!(world.key_set(&one.id).await.keys.len(), 2);
+}
+
+async fn a_long_run_tells_of_each_step_when_it_was_done_and_keeps_its_lease(world: World) {
+    let rotating = world.template(json!({"rotates_every": "P30D"})).await;
+    let rotating = world.api(&["api_key"], &rotating).await;
+    for _ in 0..8 {
+        world.subscribe(&world.application().await, &rotating).await;
+    }
+    let waiting = world.template(json!({"approval": "required"})).await;
+    let waiting = world.api(&["api_key"], &waiting).await;
+    for _ in 0..4 {
+        world.subscribe(&world.application().await, &waiting).await;
+    }
+    world.pass("P40D");
+    let (began, before) = (world.now(), world.events().await);
+    world.let_time_run(7);
+    let run = world.service.scheduler_run_once().await.expect("a run");
+    world.let_time_run(0);
+    assert_eq!((run.settled, run.lapsed, run.failed, run.elsewhere), (8, 4, 0, false), "{run:?}");
+    let mut reader = world.service.store().read().await.expect("a reader");
+    let events = reader.events_after(Position(before), 1_000).await.expect("events");
+    let mut steps: Vec<_> = events.iter().map(|row| row.event.at).collect();
+    assert!(steps.is_sorted() && steps[0] > began, "{steps:?}");
+    steps.dedup();
+    assert_eq!(steps.len(), 12, "each transaction has its own time");
+    assert!(steps[11].seconds_since(began) > 120, "longer than two leases: {steps:?}");
+    let due = "2026-03-31T12:00:00Z";
+    let mut told = Vec::new();
+    for row in &events {
+        let (at, json) = (row.event.at.to_string(), serde_json::to_value(&row.event.body).expect("JSON"));
+        let kind = json["kind"].as_str().expect("a kind");
+        told.push(kind.to_owned());
+        match kind {
+            "key.issued" => {
+                let schedule = &json["data"]["key"]["schedule"];
+                assert_eq!((&schedule["start"], &schedule["provisioned_at"]), (&json!(due), &json!(at)));
+            }
+            "key.revoked" => {
+                let ended = &json["data"]["ended"];
+                assert_eq!((&ended["planned_at"], &ended["ended_at"]), (&json!(due), &json!(at)));
+            }
+            "subscription.lapsed" => assert_eq!(json["data"]["planned_at"], due),
+            other => assert_eq!(other, "key_set.removed", "what waited goes with its Subscription"),
+        }
+    }
+    let count = |kind: &str| told.iter().filter(|it| *it == kind).count();
+    assert_eq!(["key.issued", "key.revoked", "subscription.lapsed"].map(count), [8, 8, 4]);
+    drop(reader);
+    let now = steps[11];
+    let take = world.service.store().commit("test_lease", |tx| {
+        Box::pin(async move { tx.take_lease("scheduler", "another node", now, now.plus_seconds(60)).await })
+    });
+    assert!(!take.await.expect("an answer").0, "it was prolonged on the way");
 }

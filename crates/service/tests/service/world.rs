@@ -63,7 +63,7 @@ pub(crate) struct World {
     pub(crate) owner: Actor,
     pub(crate) organization_id: OrganizationId,
     pub(crate) owner_member_id: MemberId,
-    clock: Arc<FrozenClock>,
+    clock: Arc<SetClock>,
     made: AtomicU64,
     place: Place,
 }
@@ -107,7 +107,7 @@ impl World {
     }
 
     async fn begin(place: Place) -> Self {
-        let clock = Arc::new(FrozenClock::at(instant(BEGINNING)));
+        let clock = Arc::new(SetClock::at(instant(BEGINNING)));
         let service = start(&place.url, place.folder.path(), &clock, 1).await;
         let beginning = Beginning {
             owner: Email::new("owner@example.com").expect("a mail address"),
@@ -149,7 +149,12 @@ impl World {
     }
 
     pub(crate) fn set_time(&self, now: Timestamp) {
-        self.clock.0.store(now.as_micros(), Ordering::SeqCst);
+        self.clock.now.store(now.as_micros(), Ordering::SeqCst);
+    }
+
+    /// Lets the clock go on by so many seconds whenever it is asked; 0: it stands still again.
+    pub(crate) fn let_time_run(&self, seconds: i64) {
+        self.clock.step.store(seconds * 1_000_000, Ordering::SeqCst);
     }
 
     /// Lets a calendar period such as `P30D` or `PT90S` go by.
@@ -261,7 +266,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Opens the database as node `number`, with a keeper of its own in this folder.
-async fn start(url: &str, folder: &Path, clock: &Arc<FrozenClock>, number: u8) -> Service {
+async fn start(url: &str, folder: &Path, clock: &Arc<SetClock>, number: u8) -> Service {
     let mut options = SpawnOptions::new(process::Options::new(folder));
     options.program = Program::RunningImage { arguments: keeper_arguments() };
     let keeper = Keeper::spawn(options).expect("a keeper");
@@ -278,19 +283,23 @@ async fn start(url: &str, folder: &Path, clock: &Arc<FrozenClock>, number: u8) -
     Service::start(store, Arc::new(keeper), clock, entropy, options).await.expect("a service")
 }
 
-/// A clock that stands still until it is set.
+/// A clock that stands still until it is set, or goes on by a step whenever it is asked.
 #[derive(Debug)]
-struct FrozenClock(AtomicI64);
+struct SetClock {
+    now: AtomicI64,
+    step: AtomicI64,
+}
 
-impl FrozenClock {
+impl SetClock {
     fn at(now: Timestamp) -> Self {
-        Self(AtomicI64::new(now.as_micros()))
+        Self { now: AtomicI64::new(now.as_micros()), step: AtomicI64::new(0) }
     }
 }
 
-impl Clock for FrozenClock {
+impl Clock for SetClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+        let step = self.step.load(Ordering::SeqCst);
+        Timestamp::from_micros(self.now.fetch_add(step, Ordering::SeqCst))
     }
 }
 
