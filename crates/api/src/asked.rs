@@ -40,9 +40,7 @@ impl FromRequestParts<App> for Asked {
         }
         let path = parts.uri.path().to_owned();
         let if_match = once(&parts.headers, &IF_MATCH)?.map(str::to_owned);
-        // Another query asks for something else.
-        let whole = parts.uri.path_and_query().map_or(path.as_str(), |whole| whole.as_str());
-        let idempotency = claim(parts, whole)?;
+        let idempotency = claim(parts)?;
         Ok(Self { request: Request { caller, source, if_match, idempotency }, query, path })
     }
 }
@@ -100,7 +98,7 @@ fn once<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
 }
 
 /// The claim with the digest of an empty body; [`Asked::with`] puts the true one in.
-fn claim(parts: &Parts, path: &str) -> Result<Option<IdempotencyClaim>, Refused> {
+fn claim(parts: &Parts) -> Result<Option<IdempotencyClaim>, Refused> {
     if parts.method == Method::GET {
         return Ok(None);
     }
@@ -108,6 +106,8 @@ fn claim(parts: &Parts, path: &str) -> Result<Option<IdempotencyClaim>, Refused>
     if !(1..=255).contains(&key.len()) || !key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return Err(Refused::bad_header("Idempotency-Key", "must be 1 to 255 plain characters"));
     }
+    // Another query asks for something else.
+    let path = parts.uri.path_and_query().map_or_else(|| parts.uri.path(), |whole| whole.as_str());
     Ok(Some(IdempotencyClaim {
         key: key.to_owned(),
         method: parts.method.to_string(),
@@ -150,5 +150,27 @@ mod tests {
         let mut twice = headers(&[(&API_KEY, "k")]);
         twice.append(&API_KEY, "k".parse().expect("a value"));
         assert!(presented(&twice).is_err());
+    }
+
+    #[test]
+    fn a_claim_is_bound_to_method_path_and_query() {
+        let claimed = |method: Method, uri: &str| {
+            let request = http::Request::builder().method(method).uri(uri).header(IDEMPOTENCY_KEY, "k");
+            let (parts, ()) = request.body(()).expect("a request").into_parts();
+            claim(&parts).ok().flatten()
+        };
+        let claims = [
+            (Method::POST, "/v1/groups"),
+            (Method::POST, "/v1/groups?a=1"),
+            (Method::POST, "/v1/groups?a=2"),
+            (Method::POST, "/v1/apis"),
+            (Method::PATCH, "/v1/groups"),
+        ]
+        .map(|(method, uri)| claimed(method, uri).expect("a claim"));
+        for (at, claim) in claims.iter().enumerate() {
+            assert!(!claims[..at].contains(claim), "{claim:?}");
+        }
+        assert_eq!(claimed(Method::POST, "/v1/groups?a=1").as_ref(), Some(&claims[1]));
+        assert_eq!(claimed(Method::GET, "/v1/groups"), None, "reading claims nothing");
     }
 }

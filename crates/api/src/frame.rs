@@ -249,3 +249,19 @@ fn panic_words(panic: &(dyn Any + Send)) -> String {
     let words = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
     format!("panic: {}", words.unwrap_or("of an unknown kind"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_make_no_labels_of_their_own() {
+        for known in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            assert_eq!(method_label(&known), known.as_str());
+        }
+        for word in ["BREW", "get", "TRACE", "CONNECT", "X-1", "X-2"] {
+            let method = Method::from_bytes(word.as_bytes()).expect("a method");
+            assert_eq!(method_label(&method), "other", "{word}");
+        }
+    }
+}
