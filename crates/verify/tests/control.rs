@@ -71,8 +71,14 @@ impl Scene {
     }
 
     fn tell(&mut self, body: EventBody, private: Option<Private>) -> Result<(), ApplyError> {
+        let event = self.next(body, private);
+        self.control.apply_all(&[event])
+    }
+
+    /// The next event of the log.
+    fn next(&mut self, body: EventBody, private: Option<Private>) -> Event {
         self.position += 1;
-        self.control.apply_all(&[Event {
+        Event {
             position: Position(self.position),
             event: NewEvent {
                 id: EventId::from_bytes([0; 16]),
@@ -87,7 +93,7 @@ impl Scene {
             },
             hash: [0; 32],
             previous_hash: [0; 32],
-        }])
+        }
     }
 
     fn ask(&self, value: &str) -> Result<bool, NotAccepted> {
@@ -195,4 +201,28 @@ fn a_snapshot_says_the_same_as_the_log() {
     assert_eq!(loaded.control.authenticate(&key, ip, NOW), scene.control.authenticate(&key, ip, NOW));
     assert_eq!(loaded.ask(&key), Ok(true));
     assert!(loaded.control.load([], [], Position(1), NOW).is_err(), "never back");
+}
+
+#[test]
+fn a_position_is_told_only_once_callers_are_accepted_by_it() {
+    let key = value(3);
+    for _ in 0..10 {
+        let mut scene = Scene::new();
+        let mut events = vec![scene.next(created(KEY, None), Some(private(&key)))];
+        let others = (0..2_000_u16).map(|number| {
+            let mut id = [3; 16];
+            id[..2].copy_from_slice(&number.to_be_bytes());
+            scene.next(created(ServiceKeyId::from_bytes(id), None), Some(private(&format!("other {number}"))))
+        });
+        events.extend(others.collect::<Vec<_>>());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while scene.control.as_of() < Position(1) {
+                    std::hint::spin_loop();
+                }
+                assert_eq!(scene.ask(&key), Ok(false), "known, and its group holds nothing");
+            });
+            scene.control.apply_all(&events).expect("applied");
+        });
+    }
 }

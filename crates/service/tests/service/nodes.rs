@@ -8,7 +8,11 @@ use serde_json::json;
 
 use crate::world::{World, body, everywhere, forbidden, fresh, in_organization, query};
 
-on_both_databases!(in_sync_behind_and_gone, only_one_that_is_gone_is_forgotten);
+on_both_databases!(
+    in_sync_behind_and_gone,
+    only_one_that_is_gone_is_forgotten,
+    a_load_that_fails_half_way_leaves_nothing_unknown,
+);
 
 impl World {
     async fn node(&self, number: u8) -> Node {
@@ -64,4 +68,23 @@ async fn only_one_that_is_gone_is_forgotten(world: World) {
     assert_eq!(world.refused(world.service.node_delete(&blind.request(), id)).await, Refusal::NotFound);
     world.service.node_delete(&request, id).await.expect("forgotten");
     assert_eq!(world.refused(world.service.node_read(&request, id)).await, Refusal::NotFound);
+}
+
+/// What decides and what signs in are loaded together: after a load that failed between them, both go on from
+/// where they were.
+async fn a_load_that_fails_half_way_leaves_nothing_unknown(world: World) {
+    let other = world.another_node(2).await;
+    let before = other.follow().await.expect("followed");
+    let key = world.actor(&[Permission::VerifyCall], everywhere()).await;
+    world.tamper("ALTER TABLE permission_groups RENAME TO hidden_groups").await;
+    assert!(other.load().await.is_err());
+    world.tamper("ALTER TABLE hidden_groups RENAME TO permission_groups").await;
+    let signed_in = |value: &str| other.control().authenticate(value, None, world.now()).is_ok();
+    assert!(!signed_in(&key.value), "not heard of yet");
+    let reached = other.follow().await.expect("followed");
+    assert!(reached > before);
+    assert_eq!(reached.0, world.events().await);
+    assert!(signed_in(&key.value));
+    other.load().await.expect("the next load is whole");
+    assert!(signed_in(&key.value));
 }

@@ -139,6 +139,19 @@ impl World {
         service
     }
 
+    /// Runs a statement behind the store's back.
+    pub(crate) async fn tamper(&self, sql: &'static str) {
+        use sqlx::Connection as _;
+        if let Some(path) = self.place.url.strip_prefix("sqlite:") {
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+            let mut connection = sqlx::SqliteConnection::connect_with(&options).await.expect("a file");
+            sqlx::raw_sql(sql).execute(&mut connection).await.expect("a statement");
+        } else {
+            let mut connection = sqlx::PgConnection::connect(&self.place.url).await.expect("a database");
+            sqlx::raw_sql(sql).execute(&mut connection).await.expect("a statement");
+        }
+    }
+
     /// Where the first node's keeper has its files.
     pub(crate) fn folder(&self) -> &Path {
         self.place.folder.path()

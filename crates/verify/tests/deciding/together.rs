@@ -81,3 +81,38 @@ fn what_was_applied_is_known_to_every_decision_that_begins_after() {
         });
     }
 }
+
+#[test]
+fn a_position_is_told_only_once_decisions_follow_it() {
+    let mut story = Story::new();
+    let api = story.api("orders", settings());
+    let application = story.application(ACME);
+    let set = story.key_set(application, PRODUCTION, AuthType::ApiKey);
+    let key = story.issue(set, Some(schedule(START, None)), None);
+    story.subscribe(api, &[set], None, false);
+    let told = story.events.len();
+    story.tell(EventBody::ApiUnexposed { api_id: api });
+    let closed = story.position();
+    for _ in 0..2_000 {
+        let set = story.key_set(application, PRODUCTION, AuthType::ApiKey);
+        story.issue(set, Some(schedule(START, None)), None);
+    }
+    let request = Request {
+        api: Some("orders"),
+        ..Request::new(Credential::from_parts(Some(&story.credentials[&key].key), None))
+    };
+    for _ in 0..10 {
+        let index = empty_index();
+        index.loader(0).finish(Position(0), START).expect("an empty snapshot");
+        index.apply_all(&story.events[..told]).expect("the log is of one piece");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while index.as_of() < closed {
+                    std::hint::spin_loop();
+                }
+                assert_eq!(index.decide(&request, START).code(), Code::ApiNotExposed);
+            });
+            index.apply_all(&story.events[told..]).expect("the log is of one piece");
+        });
+    }
+}
