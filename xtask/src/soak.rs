@@ -1,5 +1,5 @@
 //! `cargo xtask soak`: the crash tests with hundreds of kills in place of ten. What they say is kept in
-//! docs/soak.md.
+//! docs/soak.md as soon as each of them says it, so that a run that is ended early leaves what it found.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -15,6 +15,18 @@ use crate::shell::{self, cargo, say, step};
 const PAGE: &str = "docs/soak.md";
 /// What the lines of the tests' own tally have in them.
 const TALLY: &str = " kills, ";
+/// How many tests there are that kill.
+const TESTS: usize = 3;
+/// The numbers of a tally, in their order.
+const COLUMNS: [&str; 7] = [
+    "kills",
+    "with writes unanswered",
+    "answered writes, all there",
+    "unanswered writes",
+    "of them there wholly",
+    "of them not there at all",
+    "events, all fitting",
+];
 
 /// How the soak is run.
 #[derive(Debug, clap::Args)]
@@ -35,30 +47,73 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for line in BufReader::new(output).lines() {
         let line = line.context("what the tests say")?;
         say(&line);
-        if line.contains(TALLY) {
-            tallies.push(line);
+        if let Some(tally) = Tally::of(&line) {
+            tallies.push(tally);
+            tallies.sort();
+            let seconds = began.elapsed().as_secs();
+            fs::write(shell::root().join(PAGE), page(arguments.kills, &tallies, seconds)?).context(PAGE)?;
         }
     }
     if !child.wait().context("wait for cargo")?.success() {
         bail!("a crash left something behind: see above");
     }
-    tallies.sort();
-    let seconds = began.elapsed().as_secs();
-    fs::write(shell::root().join(PAGE), page(arguments.kills, &tallies, seconds)?).context(PAGE)?;
+    if tallies.len() != TESTS {
+        bail!("{} of {TESTS} tests said what they found", tallies.len());
+    }
     say(&format!("kept in {PAGE}"));
     Ok(())
 }
 
-fn page(kills: u32, tallies: &[String], seconds: u64) -> Result<String> {
-    let tallies: Vec<String> = tallies.iter().map(|tally| format!("- {tally}\n")).collect();
+/// One row of the table: what a test of crashes says of itself when it has passed.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Tally {
+    what: String,
+    numbers: Vec<u64>,
+}
+
+impl Tally {
+    /// None: the line is about something else.
+    fn of(line: &str) -> Option<Self> {
+        let (what, said) = line.split_once(": ").filter(|(_, said)| said.contains(TALLY))?;
+        let numbers = said.split(|letter: char| !letter.is_ascii_digit());
+        let numbers: Vec<u64> = numbers.filter_map(|number| number.parse().ok()).collect();
+        (numbers.len() == COLUMNS.len()).then(|| Self { what: what.to_owned(), numbers })
+    }
+
+    fn row(&self) -> String {
+        let cells: Vec<String> = self.numbers.iter().map(u64::to_string).collect();
+        format!("| {} | {} |\n", self.what, cells.join(" | "))
+    }
+}
+
+fn page(kills: u32, tallies: &[Tally], seconds: u64) -> Result<String> {
+    let rows: String = tallies.iter().map(Tally::row).collect();
+    let rule = " ---: |".repeat(COLUMNS.len());
     Ok(format!(
         "# Soak\n\nWhat `cargo xtask soak --kills {kills}` said last: the real server, or PostgreSQL itself, ended \
          at random instants\nwhile eight clients write. After each end it is demanded that every answered write \
          is there, that no unanswered\none is half there and that each is done once when it is sent again under \
          its `Idempotency-Key`, that the chain of\nhashes and the tables fit the log (`verify-log --state`), and \
-         that an index which only ever followed the log equals\none that is loaded from the tables.\n\n{}\n\
+         that an index which only ever followed the log equals\none that is loaded from the tables. A row stands \
+         here once its test has passed.\n\n| who is ended | {} |\n| --- |{rule}\n{rows}\n\
          {seconds} seconds. {}.\n",
-        tallies.concat(),
+        COLUMNS.join(" | "),
         machine()?
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tally_becomes_a_row() {
+        let line = "SQLite, SIGKILL of the server: 10 kills, 9 of them with writes unanswered; 57 answered writes, all \
+                    there; 8 unanswered ones, of which 3 were there wholly and 5 not at all; 99 events, their chain, the \
+                    tables and the index equal";
+        let tally = Tally::of(line).unwrap();
+        assert_eq!(tally.row(), "| SQLite, SIGKILL of the server | 10 | 9 | 57 | 8 | 3 | 5 | 99 |\n");
+        assert_eq!(Tally::of("running 3 tests"), None);
+        assert!(page(10, &[tally], 1).unwrap().contains("| 10 | 9 | 57 |"));
+    }
 }

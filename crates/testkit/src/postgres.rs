@@ -183,6 +183,9 @@ impl OwnCluster {
         command.args(["-c", "listen_addresses=127.0.0.1"]);
         command.args(["-c", &format!("port={}", self.port)]);
         command.args(["-c", &format!("max_connections={CONNECTIONS}")]);
+        // After a crash the whole file system is synced once, not each of a thousand files by itself: as durable, and
+        // seconds faster.
+        command.args(["-c", "recovery_init_sync_method=syncfs"]);
         command.args(["-c", &format!("unix_socket_directories={}", self.folder.path().display())]);
         let log = self.folder.path().join("log");
         let mut process = Process::start("PostgreSQL", &mut command, &log, Signal::QUIT, self.folder.path());
