@@ -63,7 +63,8 @@ impl fmt::Debug for Digest {
 #[serde(transparent)]
 pub struct DigestKeyId(pub u32);
 
-/// A key for digests of one purpose. Its HMAC state is computed once.
+/// A key for digests of one purpose. Its HMAC state is computed once, and wiped when it is dropped: whoever has
+/// the state makes digests as with the key.
 #[derive(Clone)]
 pub struct DigestKey {
     id: DigestKeyId,
@@ -128,6 +129,16 @@ mod tests {
             Sealed::from_bytes(vec![0x43; 8]),
         );
         assert_eq!(shown, "Plaintext Digest DigestKey(1) Sealed(8 bytes)");
+    }
+
+    #[test]
+    fn what_a_digest_keys_state_is_made_of_is_wiped() {
+        use hmac::digest::block_api::{Buffer, CoreProxy};
+
+        fn wiped<T: ZeroizeOnDrop>() {}
+        // HMAC's state is two cores of its hash and a buffer; a build without the feature does not compile.
+        wiped::<<Sha256 as CoreProxy>::Core>();
+        wiped::<Buffer<<Sha256 as CoreProxy>::Core>>();
     }
 
     #[test]
