@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Path};
 use bytes::Bytes;
@@ -25,7 +26,12 @@ pub struct Options {
     pub public_url: String,
     /// Proxies whose word on the client's address is taken (`doors.trusted`).
     pub trusted: Vec<IpNet>,
+    /// How long a body may take to arrive; [`BODY_TIMEOUT`] where nobody says otherwise.
+    pub body_timeout: Duration,
 }
+
+/// As long as the headers before it may take.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Options {
     /// The path in `public_url`, without a slash at its end.
@@ -123,7 +129,11 @@ mod tests {
             ("https://example.com/claviger", "/claviger"),
             ("https://example.com/a/b/", "/a/b"),
         ] {
-            let options = Options { public_url: public_url.to_owned(), trusted: Vec::new() };
+            let options = Options {
+                public_url: public_url.to_owned(),
+                trusted: Vec::new(),
+                body_timeout: BODY_TIMEOUT,
+            };
             assert_eq!(options.prefix(), prefix, "{public_url}");
         }
     }

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
+use crate::app::App;
 use crate::asked::IDEMPOTENCY_KEY;
 use crate::json::{self, Node};
 use crate::refused::Refused;
@@ -19,9 +20,6 @@ use crate::refused::Refused;
 pub(crate) const MEBIBYTE: usize = 1 << 20;
 /// The ceiling of batches.
 pub(crate) const BATCH: usize = 4 * MEBIBYTE;
-
-/// How long a body may take to arrive.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What was sent.
 #[derive(Debug)]
@@ -42,26 +40,38 @@ pub(crate) type Batch<T> = Json<T, BATCH>;
 #[derive(Debug)]
 pub(crate) struct Act<T>(Sent<T>);
 
-impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for Json<T, LIMIT> {
+impl<T: DeserializeOwned, const LIMIT: usize> FromRequest<App> for Json<T, LIMIT> {
     type Rejection = Refused;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Refused> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, Refused> {
+        Self::receive(request, app.options.body_timeout).await
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<App> for Act<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Refused> {
+        Self::receive(request, app.options.body_timeout).await
+    }
+}
+
+impl<T: DeserializeOwned, const LIMIT: usize> Json<T, LIMIT> {
+    async fn receive(request: Request, timeout: Duration) -> Result<Self, Refused> {
         let keyed = request.headers().contains_key(IDEMPOTENCY_KEY);
         if !is_json(request.headers()) {
             return Err(unsupported());
         }
-        let bytes = collect(request, LIMIT).await?;
+        let bytes = collect(request, LIMIT, timeout).await?;
         Ok(Self(Sent { value: read(&bytes)?, sha256: digest(&bytes, keyed) }))
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Act<T> {
-    type Rejection = Refused;
-
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Refused> {
+impl<T: DeserializeOwned> Act<T> {
+    async fn receive(request: Request, timeout: Duration) -> Result<Self, Refused> {
         let is_json = is_json(request.headers());
         let keyed = request.headers().contains_key(IDEMPOTENCY_KEY);
-        let bytes = collect(request, MEBIBYTE).await?;
+        let bytes = collect(request, MEBIBYTE, timeout).await?;
         let value = match bytes.is_empty() {
             true => fit(Node::Object(Vec::new()))?,
             false if is_json => read(&bytes)?,
@@ -108,13 +118,13 @@ fn too_large(limit: usize) -> Refused {
     Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
 }
 
-async fn collect(request: Request, limit: usize) -> Result<Bytes, Refused> {
+async fn collect(request: Request, limit: usize, timeout: Duration) -> Result<Bytes, Refused> {
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
     let arriving = Limited::new(request.into_body(), limit).collect();
-    match tokio::time::timeout(DEADLINE, arriving).await {
+    match tokio::time::timeout(timeout, arriving).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
         Ok(Err(_)) => {
@@ -123,7 +133,7 @@ async fn collect(request: Request, limit: usize) -> Result<Bytes, Refused> {
         Err(_) => Err(Refused::new(
             StatusCode::REQUEST_TIMEOUT,
             "timed_out",
-            format!("The body did not arrive within {} s.", DEADLINE.as_secs()),
+            format!("The body did not arrive within {} s.", timeout.as_secs()),
         )),
     }
 }
@@ -148,6 +158,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::app::BODY_TIMEOUT;
 
     #[derive(Debug, Deserialize, PartialEq)]
     #[serde(deny_unknown_fields)]
@@ -198,7 +209,7 @@ mod tests {
             (None, "{}", "unsupported_media_type"),
             (Some("application/jsonp"), "{}", "unsupported_media_type"),
         ] {
-            let act = Act::<Reason>::from_request(request(content_type, body), &()).await;
+            let act = Act::<Reason>::receive(request(content_type, body), BODY_TIMEOUT).await;
             assert_eq!(code(act), expected, "{content_type:?} {body}");
         }
     }
@@ -207,14 +218,14 @@ mod tests {
     async fn a_body_is_bounded_whether_or_not_its_length_is_announced() {
         let json = Some("application/json");
         let long = format!("{{\"reason\":\"{}\"}}", "x".repeat(MEBIBYTE));
-        let plain = Json::<Reason>::from_request(request(json, long.clone()), &()).await;
+        let plain = Json::<Reason>::receive(request(json, long.clone()), BODY_TIMEOUT).await;
         assert_eq!(code(plain), "too_large");
         let chunk = Ok::<_, std::io::Error>(long.clone());
         let stream = Body::from_stream(futures::stream::iter([chunk]));
-        assert_eq!(code(Json::<Reason>::from_request(request(json, stream), &()).await), "too_large");
-        let batch = Json::<Reason, BATCH>::from_request(request(json, long), &()).await;
+        assert_eq!(code(Json::<Reason>::receive(request(json, stream), BODY_TIMEOUT).await), "too_large");
+        let batch = Json::<Reason, BATCH>::receive(request(json, long), BODY_TIMEOUT).await;
         assert_eq!(code(batch), "ok");
-        let empty = Json::<Reason>::from_request(request(json, ""), &()).await;
+        let empty = Json::<Reason>::receive(request(json, ""), BODY_TIMEOUT).await;
         assert_eq!(code(empty), "not_json");
     }
 }

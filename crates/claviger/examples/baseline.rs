@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
+use claviger_edge::Limits;
 use claviger_service::ambient::SystemEntropy;
 use claviger_wire::verify::{Decision, Question};
 use hyper::service::service_fn;
@@ -31,7 +32,8 @@ fn main() -> Result<()> {
         let echo = TcpListener::bind(echo).await?;
         let hello = TcpListener::bind(hello).await?;
         tokio::spawn(serve_hello(hello));
-        claviger_api::serve(echo, echo_routes(answer), std::future::pending()).await;
+        let answer = claviger_api::answering(echo_routes(answer));
+        claviger_edge::serve(echo, Limits::DEFAULT, answer, std::future::pending()).await;
         Ok(())
     })
 }

@@ -1,12 +1,15 @@
-//! A listener for forward-auth alone, on HTTP/1 and HTTP/2. Its connections and headers are bounded in
-//! number, size and time.
+//! The HTTP server under every face and door: it bounds what a peer may cost before anything is asked. Those
+//! who say nothing, too slowly or too much are cut off here; open calls end when the server is told to stop.
 
 use std::convert::Infallible;
-use std::future::ready;
+use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -14,68 +17,67 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::forward_auth::{FORWARD_AUTH_PATH, ForwardAuth};
+use crate::patient::Patient;
+
+/// A pause after the listener failed: out of descriptors, most likely, and some will be given back.
+const BREATH: Duration = Duration::from_millis(50);
 
 /// What a listener allows.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
+    /// How many may be open. Further ones wait until one ends.
     pub connections: usize,
-    /// Of all headers of a request together, in bytes.
+    /// Of all headers of a request together, in bytes. Beyond it the connection is cut, so a face that
+    /// would rather explain itself has a ceiling of its own below.
     pub header_bytes: u32,
-    /// How long the headers of a request may take.
+    /// How long a connection may take to begin, and then the headers of each request, the first and those
+    /// after a pause. In HTTP/2, how long a peer may leave a ping unanswered.
     pub header_timeout: Duration,
-    /// How long open calls may take to end at shutdown.
+    /// How long a peer may take nothing of its answer.
+    pub write_timeout: Duration,
+    /// How long open calls may take to end when the server stops.
     pub grace: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 10_000,
-            header_bytes: 32 * 1024,
-            header_timeout: Duration::from_secs(10),
-            grace: Duration::from_secs(10),
-        }
-    }
+impl Limits {
+    /// For an address that the world may reach.
+    pub const DEFAULT: Self = Self {
+        connections: 10_000,
+        header_bytes: 64 << 10,
+        header_timeout: Duration::from_secs(30),
+        write_timeout: Duration::from_secs(30),
+        grace: Duration::from_secs(10),
+    };
 }
 
-/// Serves until `shutdown` is done, then lets open calls end.
-pub async fn serve_forward_auth(
-    listener: TcpListener,
-    door: Arc<ForwardAuth>,
-    limits: Limits,
-    shutdown: impl Future<Output = ()>,
-) {
-    let builder = builder(limits);
-    let graceful = GracefulShutdown::new();
+/// Answers on HTTP/1 and HTTP/2 until `stop` is done, then lets open calls end.
+pub async fn serve<A, F, B>(listener: TcpListener, limits: Limits, answer: A, stop: impl Future<Output = ()>)
+where
+    A: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    let server = Server { builder: builder(limits), graceful: GracefulShutdown::new(), limits };
     let places = Arc::new(Semaphore::new(limits.connections));
-    let mut shutdown = std::pin::pin!(shutdown);
+    let mut full = false;
+    let mut stop = std::pin::pin!(stop);
     loop {
+        let was_full = std::mem::replace(&mut full, places.available_permits() == 0);
+        if full && !was_full {
+            tracing::warn!(limits.connections, "as many connections are open as may be: others wait");
+        }
         let (place, accepted) = tokio::select! {
             next = next(&listener, &places) => next,
-            () = &mut shutdown => break,
+            () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let connection = connection(&builder, stream, peer, Arc::clone(&door));
-                let connection = graceful.watch(connection);
-                tokio::spawn(async move {
-                    if let Err(error) = connection.await {
-                        tracing::debug!(%error, %peer, "a connection to forward-auth broke");
-                    }
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                // Out of descriptors, most likely: wait for some to be given back.
-                tracing::warn!(%error, "a connection to forward-auth could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            Ok((stream, peer)) => server.connect(stream, peer, answer.clone(), place),
+            Err(error) => pause(&error).await,
         }
     }
     drop(listener);
-    if tokio::time::timeout(limits.grace, graceful.shutdown()).await.is_err() {
-        tracing::warn!("connections to forward-auth were still open at shutdown");
+    if tokio::time::timeout(limits.grace, server.graceful.shutdown()).await.is_err() {
+        tracing::warn!(seconds = limits.grace.as_secs(), "connections were cut that did not end in time");
     }
 }
 
@@ -83,10 +85,45 @@ pub async fn serve_forward_auth(
 async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> (Option<OwnedSemaphorePermit>, std::io::Result<(TcpStream, SocketAddr)>) {
+) -> (Option<OwnedSemaphorePermit>, io::Result<(TcpStream, SocketAddr)>) {
     // The semaphore is never closed.
     let place = Arc::clone(places).acquire_owned().await.ok();
     (place, listener.accept().await)
+}
+
+struct Server {
+    builder: Builder<TokioExecutor>,
+    graceful: GracefulShutdown,
+    limits: Limits,
+}
+
+impl Server {
+    fn connect<A, F, B>(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        answer: A,
+        place: Option<OwnedSemaphorePermit>,
+    ) where
+        A: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
+        F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        // Answers are small and whole: waiting to fill a segment only delays them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "answers may wait for more to send");
+        }
+        let service = service_fn(move |request| answer(request, peer));
+        let stream = Patient::new(stream, self.limits.header_timeout, self.limits.write_timeout);
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = self.graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%peer, %error, "a connection broke");
+            }
+            drop(place);
+        });
+    }
 }
 
 fn builder(limits: Limits) -> Builder<TokioExecutor> {
@@ -100,27 +137,18 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(limits.header_bytes)
-        .max_concurrent_streams(256)
-        .keep_alive_interval(Duration::from_secs(30));
+        .keep_alive_interval(limits.header_timeout)
+        .max_concurrent_streams(256);
     builder
 }
 
-fn connection(
-    builder: &Builder<TokioExecutor>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    door: Arc<ForwardAuth>,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error: std::fmt::Display> + Send + 'static {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "answers may wait for more to send");
+async fn pause(error: &io::Error) {
+    let of_one_connection = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    );
+    if !of_one_connection {
+        tracing::error!(%error, "the listener can't accept");
+        tokio::time::sleep(BREATH).await;
     }
-    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-        let answer = if request.uri().path() == FORWARD_AUTH_PATH {
-            door.answer(&request, peer.ip())
-        } else {
-            door.elsewhere(&request)
-        };
-        ready(Ok::<_, Infallible>(answer))
-    });
-    builder.serve_connection(TokioIo::new(stream), service).into_owned()
 }

@@ -1,4 +1,4 @@
-//! Forward-auth as proxies see it: statuses, codes and headers, over the service and over a socket.
+//! Forward-auth as proxies see it: statuses, codes and headers, as the service that others mount.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,16 +12,13 @@ use claviger_domain::id::{ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, K
 use claviger_domain::secret::{DigestKey, DigestKeyId};
 use claviger_domain::text::{Name, Slug};
 use claviger_domain::time::Timestamp;
-use claviger_edge::{
-    Dialect, ForwardAuth, ForwardAuthService, Limits, Peer, Settings, TrustedPeers, serve_forward_auth,
-};
+use claviger_edge::{Dialect, ForwardAuth, ForwardAuthService, Peer, Settings, TrustedPeers};
 use claviger_verify::{
     ApiFacts, ApplicationFacts, DigestGeneration, DigestKeys, EnvironmentFacts, Failures, Index, KeyFacts,
     KeySetFacts, Meters, SubscriptionFacts,
 };
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::Service as _;
 
 const START: i64 = 1_782_864_000_000_000;
@@ -275,46 +272,4 @@ async fn those_who_guess_are_slowed_and_good_calls_are_not() {
     assert_eq!(told(&forbidden).0, 403, "a credential that is good is no guess");
     scene.micros.fetch_add(61_000_000, Ordering::Relaxed);
     assert_eq!(bad("192.0.2.1").0, 401);
-}
-
-/// What a plain socket gets for one request; what the server closes on is what came before.
-async fn raw(address: std::net::SocketAddr, request: &str) -> String {
-    let mut stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
-    // A server that has heard enough may close before all is sent.
-    let _ = stream.write_all(request.as_bytes()).await;
-    let mut answer = Vec::new();
-    let mut buffer = [0; 4_096];
-    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
-        answer.extend_from_slice(&buffer[..read]);
-    }
-    String::from_utf8(answer).expect("text")
-}
-
-#[tokio::test]
-async fn it_serves_alone_within_its_limits_and_ends_when_asked() {
-    let scene = Scene::new(Dialect::Forwarded);
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let limits = Limits { header_timeout: std::time::Duration::from_millis(200), ..Limits::default() };
-    let serving = tokio::spawn(serve_forward_auth(listener, Arc::clone(&scene.door), limits, async {
-        let _ = stopped.await;
-    }));
-    let key = &scene.key;
-    let host = "Host: localhost\r\nConnection: close\r\n";
-    let good =
-        raw(address, &format!("GET /v1/forward-auth?api=orders HTTP/1.1\r\n{host}X-API-Key: {key}\r\n\r\n"))
-            .await;
-    assert!(good.starts_with("HTTP/1.1 200 OK\r\n") && good.contains("x-claviger-code: valid"), "{good}");
-    let elsewhere = raw(address, &format!("GET / HTTP/1.1\r\n{host}\r\n")).await;
-    assert!(elsewhere.starts_with("HTTP/1.1 404"), "{elsewhere}");
-    let long = "x".repeat(64 * 1024);
-    let large = raw(address, &format!("GET / HTTP/1.1\r\n{host}X-Long: {long}\r\n\r\n")).await;
-    let refused = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_str();
-    assert!(large.is_empty() || large.starts_with(&format!("HTTP/1.1 {refused}")), "{large}");
-    let slow = raw(address, "GET / HTTP/1.1\r\n").await;
-    assert!(!slow.contains("200"), "headers that never end are not waited for: {slow}");
-    stop.send(()).expect("still serving");
-    serving.await.expect("ended");
-    assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }

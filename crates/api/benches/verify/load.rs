@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use axum::Router;
+use claviger_edge::Limits;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -27,7 +28,8 @@ impl Server {
             runtime.block_on(async move {
                 let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
                 bound.send(listener.local_addr().expect("an address")).expect("sent");
-                tokio::spawn(claviger_api::serve(listener, router, std::future::pending()));
+                let answer = claviger_api::answering(router);
+                tokio::spawn(claviger_edge::serve(listener, Limits::DEFAULT, answer, std::future::pending()));
                 while let Some(answer) = asked.recv().await {
                     answer.send(cpu_nanos()).expect("sent");
                 }

@@ -4,6 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use axum::Router;
+use claviger_edge::Limits;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -16,17 +18,14 @@ struct Running {
     serving: JoinHandle<()>,
 }
 
-async fn serve(world: &World) -> Running {
+async fn serve(router: Router) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = oneshot::channel();
-    let router = world.router();
-    let serving = tokio::spawn(async move {
-        claviger_api::serve(listener, router, async {
-            let _ = stopped.await;
-        })
-        .await;
-    });
+    let answer = claviger_api::answering(router);
+    let serving = tokio::spawn(claviger_edge::serve(listener, Limits::DEFAULT, answer, async {
+        let _ = stopped.await;
+    }));
     Running { address, stop, serving }
 }
 
@@ -48,7 +47,7 @@ async fn ask(address: SocketAddr, bytes: Vec<u8>) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn heads_are_bounded_before_a_route_is_chosen() {
     let world = World::on_sqlite().await;
-    let server = serve(&world).await;
+    let server = serve(world.router()).await;
     let with_header = |length: usize| {
         let value = "x".repeat(length);
         format!("GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-large: {value}\r\n\r\n")
@@ -67,7 +66,7 @@ async fn heads_are_bounded_before_a_route_is_chosen() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_told_to_stop_ends_idle_connections() {
     let world = World::on_sqlite().await;
-    let server = serve(&world).await;
+    let server = serve(world.router()).await;
     let mut idle = TcpStream::connect(server.address).expect("connected");
     idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").expect("written");
     let mut answer = [0; 12];
@@ -76,4 +75,19 @@ async fn a_server_that_is_told_to_stop_ends_idle_connections() {
     server.stop.send(()).expect("told");
     tokio::time::timeout(Duration::from_secs(5), server.serving).await.expect("in time").expect("ended");
     assert!(TcpStream::connect(server.address).is_err(), "nobody listens any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_come_is_not_waited_for_and_changes_nothing() {
+    let world = World::on_sqlite().await;
+    let server = serve(world.router_in_haste(Duration::from_millis(200))).await;
+    let before = world.position().await;
+    let head = format!(
+        "POST /v1/environments HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: 40\r\n\r\n{{\"slug\": \"half\",",
+        world.owner
+    );
+    let answer = ask(server.address, head.into_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("timed_out"), "{answer}");
+    assert_eq!(world.position().await, before);
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use claviger_api::Options as ApiOptions;
@@ -105,8 +106,17 @@ impl World {
 
     /// The same face, shown to the world at another address.
     pub(crate) fn router_at(&self, public_url: &str) -> Router {
+        self.router_with(api_options(public_url))
+    }
+
+    /// The same face, which waits for bodies only so long.
+    pub(crate) fn router_in_haste(&self, body_timeout: Duration) -> Router {
+        self.router_with(ApiOptions { body_timeout, ..api_options("http://127.0.0.1:7700") })
+    }
+
+    fn router_with(&self, options: ApiOptions) -> Router {
         let entropy = SeededEntropy(Mutex::new(StdRng::seed_from_u64(8)));
-        claviger_api::router(self.service.clone(), &entropy, api_options(public_url))
+        claviger_api::router(self.service.clone(), &entropy, options)
     }
 
     pub(crate) fn call(&self, method: &str, path: &str) -> Call<'_> {
@@ -160,5 +170,9 @@ fn options() -> Options {
 }
 
 fn api_options(public_url: &str) -> ApiOptions {
-    ApiOptions { public_url: public_url.to_owned(), trusted: vec!["127.0.0.0/8".parse().expect("a net")] }
+    ApiOptions {
+        public_url: public_url.to_owned(),
+        trusted: vec!["127.0.0.0/8".parse().expect("a net")],
+        body_timeout: claviger_api::BODY_TIMEOUT,
+    }
 }

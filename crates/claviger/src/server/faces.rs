@@ -15,6 +15,7 @@ pub(super) fn of(service: &Service, configuration: &Configuration) -> Faces {
     let options = claviger_api::Options {
         public_url: configuration.public_url.clone(),
         trusted: configuration.doors.trusted.clone(),
+        body_timeout: claviger_api::BODY_TIMEOUT,
     };
     Faces {
         rest: claviger_api::router(service.clone(), &SystemEntropy, options),

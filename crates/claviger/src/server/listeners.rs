@@ -1,11 +1,18 @@
-//! The addresses that the program listens on, taken all at once or not at all.
+//! The addresses that the program listens on, taken all at once or not at all, and what each allows.
 
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
+use claviger_edge::Limits;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 
 use crate::configuration::Configuration;
+
+/// Files that are not connections of callers: those of the databases, the keeper, the data folder.
+const OWN_FILES: u64 = 256;
+/// A few collectors of metrics, each with a connection that it keeps.
+pub(super) const FOR_MONITORING: Limits = Limits { connections: 64, ..Limits::DEFAULT };
 
 /// The doors that exist, each on its address.
 #[derive(Debug)]
@@ -39,4 +46,20 @@ pub(super) fn own(configuration: &Configuration) -> Vec<SocketAddr> {
         configuration.ext_authz_listen,
         configuration.metrics_listen,
     ]
+}
+
+/// What the main address allows. Callers must never use up the files that the database needs.
+pub(super) fn limits() -> Limits {
+    let room = most_files().saturating_sub(OWN_FILES).max(1);
+    let connections = usize::try_from(room).unwrap_or(usize::MAX);
+    Limits { connections: connections.min(Limits::DEFAULT.connections), ..Limits::DEFAULT }
+}
+
+/// How many files the process may have open, after asking for as many as it is allowed to ask for: shells
+/// and supervisors grant far fewer to begin with.
+fn most_files() -> u64 {
+    let granted = getrlimit(Resource::Nofile);
+    let most = Rlimit { current: granted.maximum, ..granted };
+    let granted = if setrlimit(Resource::Nofile, most).is_ok() { most } else { granted };
+    granted.current.unwrap_or(u64::MAX)
 }

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use axum::Router;
+use claviger_edge::Limits;
 use claviger_service::Service;
 use claviger_store::{Options, Store};
 use tokio::net::TcpListener;
@@ -79,8 +80,8 @@ impl Opened {
         let switchboard = Switchboard::default();
         let stop = CancellationToken::new();
         let listening = vec![
-            listen(listeners.main, switchboard.router(), &stop),
-            listen(listeners.metrics, metrics.router(), &stop),
+            listen(listeners.main, listeners::limits(), switchboard.router(), &stop),
+            listen(listeners.metrics, listeners::FOR_MONITORING, metrics.router(), &stop),
             tokio::spawn(tasks::upkeep(metrics)),
         ];
         tracing::info!(listen = %configuration.listen, metrics = %configuration.metrics_listen, "listening");
@@ -178,6 +179,7 @@ impl Running {
     }
 }
 
-fn listen(listener: TcpListener, router: Router, stop: &CancellationToken) -> JoinHandle<()> {
-    tokio::spawn(claviger_api::serve(listener, router, stop.clone().cancelled_owned()))
+fn listen(listener: TcpListener, limits: Limits, router: Router, stop: &CancellationToken) -> JoinHandle<()> {
+    let answer = claviger_api::answering(router);
+    tokio::spawn(claviger_edge::serve(listener, limits, answer, stop.clone().cancelled_owned()))
 }

@@ -115,8 +115,6 @@ impl Problem {
         "method_not_allowed",
         "Forward-auth is asked with GET; the call's own method stands in a header.",
     );
-    pub(super) const NOT_FOUND: Self =
-        Self::new(StatusCode::NOT_FOUND, "not_found", "Nothing but forward-auth is served here.");
 
     const fn new(status: StatusCode, code: &'static str, detail: &'static str) -> Self {
         Self {
@@ -237,13 +235,5 @@ impl RequestId {
         Self(given.unwrap_or_else(|| {
             HeaderValue::from_maybe_shared(Bytes::from(fresh())).unwrap_or(HeaderValue::from_static("-"))
         }))
-    }
-}
-
-impl super::ForwardAuth {
-    /// For a listener of its own: what is asked for anywhere else.
-    pub(crate) fn elsewhere<B>(&self, request: &http::Request<B>) -> Response<Full<Bytes>> {
-        let id = RequestId::of(request.headers(), || self.fresh_id());
-        Problem::NOT_FOUND.into_response(&id, false)
     }
 }
