@@ -26,6 +26,8 @@ const MAX_COST: i64 = 1_000_000_000;
 pub struct Asker {
     organization_id: OrganizationId,
     scope: Scope,
+    /// Whether what is known of the caller may be believed.
+    fresh: bool,
 }
 
 /// A decision on its way out: written from what the index holds, without a copy.
@@ -41,7 +43,8 @@ pub struct Verdict {
 pub struct Verdicts(Vec<Verdict>);
 
 impl Service {
-    /// Who presents this service key, if it may ask for decisions.
+    /// Who presents this service key, if it may ask for decisions. When the log was not heard of for too
+    /// long, whoever might then is answered as at every other door: that all is stale.
     pub fn verify_sign_in(&self, presented: &str, source: Option<IpAddr>) -> Result<Asker, Error> {
         let now = self.now();
         let caller = self.state.follower.control.authenticate(presented, source, now).map_err(|refused| {
@@ -58,7 +61,7 @@ impl Service {
         if !caller.holds(Permission::VerifyCall) {
             return Err(Error::forbidden(Permission::VerifyCall));
         }
-        Ok(Asker { organization_id: caller.organization_id, scope: caller.scope })
+        Ok(Asker { organization_id: caller.organization_id, scope: caller.scope, fresh: caller.fresh })
     }
 
     /// Decides on one call.
@@ -98,7 +101,10 @@ impl Service {
             scope: asker.scope_for(question.api.is_some()),
         };
         let follower = &self.state.follower;
-        let decision = follower.index.decide(&request, now);
+        let decision = match asker.fresh {
+            true => follower.index.decide(&request, now),
+            false => follower.index.decide_as_stale(&request, now),
+        };
         follower.meters.observe(&decision, facts.ip, now);
         Verdict { decision, asked: question.permissions }
     }

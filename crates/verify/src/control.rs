@@ -85,6 +85,8 @@ pub struct Caller {
     pub organization_id: OrganizationId,
     pub scope: Scope,
     pub permissions: PermissionBits,
+    /// Whether what is known of it may be believed. If not, it may be told just that, and acts on nothing.
+    pub fresh: bool,
 }
 
 impl Caller {
@@ -109,7 +111,7 @@ pub enum NotAccepted {
     Expired,
     #[error("the service key may not be used from this address")]
     IpDenied,
-    /// The log was not heard of for too long.
+    /// The log was not heard of for too long, and the service key was not good then.
     #[error("what is known of service keys is too old")]
     Stale,
 }
@@ -213,7 +215,8 @@ impl Control {
         self.follower.standing(now)
     }
 
-    /// Who calls, if the value is a service key that is good at `now` and from this address.
+    /// Who calls, if the value is a service key that is good at `now` and from this address. Whoever was
+    /// good when the log was last heard of is told apart from those who still are by [`Caller::fresh`].
     pub fn authenticate(
         &self,
         value: &str,
@@ -223,16 +226,19 @@ impl Control {
         let value = WellFormed::parse(value)
             .filter(|value| value.kind() == CredentialKind::Service)
             .ok_or(NotAccepted::Unauthenticated)?;
-        if self.follower.freshness(now) != Freshness::Fresh {
-            return Err(NotAccepted::Stale);
-        }
+        let fresh = self.follower.freshness(now) == Freshness::Fresh;
         let world = self.world.load();
-        let entry = world
+        let remembered = world
             .digest_keys
             .iter()
             .find_map(|key| world.callers.get(key.digest(value.expose().as_bytes()).as_bytes()))
-            .ok_or(NotAccepted::Unauthenticated)?;
-        entry.accept(ip, now)
+            .ok_or(NotAccepted::Unauthenticated)
+            .and_then(|entry| entry.accept(ip, now));
+        match fresh {
+            true => remembered,
+            // Who is refused by old memory may be good by now.
+            false => remembered.map(|caller| Caller { fresh, ..caller }).map_err(|_| NotAccepted::Stale),
+        }
     }
 
     fn publish(&self, writer: &Writer) {
@@ -270,6 +276,7 @@ impl Writer {
                 organization_id: key.organization_id,
                 scope: key.scope,
                 permissions,
+                fresh: true,
             },
             active: key.active,
             expires_at: key.expires_at,

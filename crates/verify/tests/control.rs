@@ -103,6 +103,7 @@ impl Scene {
     fn ask_at(&self, value: &str, ip: Option<&str>, now: Timestamp) -> Result<bool, NotAccepted> {
         let ip = ip.map(|ip| ip.parse().expect("an address"));
         let caller = self.control.authenticate(value, ip, now)?;
+        assert!(caller.fresh);
         assert_eq!((caller.organization_id, caller.scope.organization_id), (ACME, Some(ACME)));
         Ok(caller.allows(Permission::VerifyCall, &Place::organization(ACME)))
     }
@@ -165,7 +166,8 @@ fn it_fails_closed_when_the_log_is_silent_broken_or_beyond_it() {
     let key = value(3);
     scene.tell(created(KEY, None), Some(private(&key))).expect("applied");
     let silent = NOW.plus_seconds(2 * DAY);
-    assert_eq!(scene.ask_at(&key, Some("192.0.2.1"), silent), Err(NotAccepted::Stale));
+    assert_eq!(scene.ask_at(&key, Some("192.0.2.1"), silent), Err(NotAccepted::Stale), "expired since");
+    assert_eq!(scene.ask_at(&value(4), Some("192.0.2.1"), silent), Err(NotAccepted::Stale), "or made since");
     scene.control.contact(silent);
     assert_eq!(scene.ask_at(&key, Some("192.0.2.1"), silent), Err(NotAccepted::Expired));
     scene.position += 1;
@@ -174,7 +176,17 @@ fn it_fails_closed_when_the_log_is_silent_broken_or_beyond_it() {
     scene.position = 1;
     let contradiction = scene.tell(created(ServiceKeyId::from_bytes([9; 16]), None), None);
     assert_eq!(contradiction, Err(ApplyError::Stopped(Contradiction::NoDigest)));
-    assert_eq!(scene.ask(&key), Err(NotAccepted::Stale));
+    let caller = scene.control.authenticate(&key, Some("192.0.2.1".parse().expect("an address")), NOW);
+    assert_eq!(caller.map(|caller| caller.fresh), Ok(false), "it was good, and is told that this is old");
+    scene.control.load([], [], Position(2), NOW).expect("a newer snapshot");
+    assert_eq!(scene.ask(&key), Err(NotAccepted::Unauthenticated));
+}
+
+#[test]
+fn nobody_is_known_before_a_snapshot_is_loaded() {
+    let control = Control::new(DAY);
+    control.use_digest_keys(digest_key(), None);
+    assert_eq!(control.authenticate(&value(3), None, NOW), Err(NotAccepted::Stale));
 }
 
 #[test]

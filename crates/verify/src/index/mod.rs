@@ -107,8 +107,20 @@ impl Index {
     /// May this call pass? Takes no lock, allocates nothing, waits for nobody. Observing the answer
     /// (metrics, last used) is the caller's part.
     pub fn decide(&self, request: &Request<'_>, now: Timestamp) -> Decision {
+        self.decide_in(self.follower.freshness(now), request, now)
+    }
+
+    /// The same, for an asker of whom too little is known: nobody learns more than that all is stale.
+    pub fn decide_as_stale(&self, request: &Request<'_>, now: Timestamp) -> Decision {
+        let freshness = match self.follower.freshness(now) {
+            Freshness::Fresh | Freshness::Stale => Freshness::Stale,
+            Freshness::Empty => Freshness::Empty,
+        };
+        self.decide_in(freshness, request, now)
+    }
+
+    fn decide_in(&self, freshness: Freshness, request: &Request<'_>, now: Timestamp) -> Decision {
         let as_of = self.as_of();
-        let freshness = self.follower.freshness(now);
         // A record may point to what was published after the world at hand was taken; what it points to
         // was published before, so that the second look finds it.
         for _ in 0..2 {
