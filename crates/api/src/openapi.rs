@@ -38,7 +38,7 @@ pub(crate) fn complete(mut document: Value, prefix: &str) -> Value {
     document["components"]["responses"] = Value::Object(
         PROBLEMS
             .iter()
-            .map(|(status, description)| (format!("Problem{status}"), problem(description)))
+            .map(|(status, codes, description)| (format!("Problem{status}"), problem(codes, description)))
             .collect(),
     );
     for (path, method, operation) in operations_mut(&mut document) {
@@ -86,27 +86,67 @@ fn parameters(operation: &mut Value) -> &mut Vec<Value> {
     }
 }
 
-const PROBLEMS: [(u16, &str); 13] = [
-    (400, "Not JSON, or a query parameter, cursor or header that can't be read."),
-    (401, "No good service key: `unauthenticated`, `inactive`, `expired`."),
-    (403, "`forbidden`, naming the missing permission, or `ip_denied`."),
-    (404, "Never was, was deleted, or may not be seen by the caller."),
-    (408, "The body did not arrive in time."),
-    (409, "Not from this state, or not beside what there is; the `code` says which."),
-    (412, "`If-Match` names an older state."),
-    (413, "The body is too large."),
-    (415, "The body is not JSON."),
-    (422, "Wrong type, unknown field, or value out of range, each with its pointer."),
-    (429, "Too many; try again after `Retry-After`."),
-    (500, "A fault of ours."),
-    (503, "`keeper_unavailable`, `database_unavailable`, `behind` or `not_initialised`."),
+/// The extension by which a refusal says which codes it can have.
+const CODES: &str = "x-codes";
+
+/// Every refusal that a route can answer: its status, its codes, what it means.
+const PROBLEMS: [(u16, &[&str], &str); 13] = [
+    (
+        400,
+        &["not_json", "bad_query", "bad_header"],
+        "Not JSON, or a query parameter, cursor or header that can't be read.",
+    ),
+    (401, &["unauthenticated", "inactive", "expired"], "No good service key."),
+    (
+        403,
+        &["forbidden", "ip_denied"],
+        "A permission is missing, which is named, or the address is not good.",
+    ),
+    (404, &["not_found"], "Never was, was deleted, or may not be seen by the caller."),
+    (408, &["timed_out"], "The body did not arrive in time."),
+    (
+        409,
+        &[
+            "invalid_transition",
+            "not_allowed_by_policy",
+            "application_suspended",
+            "superseded",
+            "already_shown",
+            "api_not_exposed",
+            "already_subscribed",
+            "name_taken",
+            "in_use",
+            "limit_reached",
+            "conflict",
+            "last_owner",
+            "already_initialised",
+        ],
+        "Not from this state, or not beside what there is.",
+    ),
+    (412, &["precondition_failed"], "`If-Match` names an older state."),
+    (413, &["too_large"], "The body is too large."),
+    (415, &["unsupported_media_type"], "The body is not JSON."),
+    (
+        422,
+        &["invalid", "looks_like_a_secret"],
+        "Wrong type, unknown field, or value out of range, each with its pointer.",
+    ),
+    (429, &["too_many_requests", "too_many_reveals"], "Too many; try again after `Retry-After`."),
+    (500, &["internal"], "A fault of ours."),
+    (
+        503,
+        &["keeper_unavailable", "database_unavailable", "behind", "not_initialised"],
+        "Something that the request needs is away.",
+    ),
 ];
 
-fn problem(description: &str) -> Value {
+fn problem(codes: &[&str], description: &str) -> Value {
+    let listed: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
     json!({
-        "description": description,
+        "description": format!("{description} `code`: {}.", listed.join(", ")),
         "headers": {"X-Request-Id": {"schema": {"type": "string"}}},
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        CODES: codes,
     })
 }
 
@@ -214,7 +254,7 @@ impl Shared<'_> {
         let body = operation.get("requestBody").is_some();
         let named = self.path.contains('{');
         let changes = !self.asks();
-        for (status, _) in PROBLEMS {
+        for (status, ..) in PROBLEMS {
             let can_be = match status {
                 404 => named || body,
                 409 => changes,

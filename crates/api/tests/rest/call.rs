@@ -1,6 +1,7 @@
 //! A request being made, and what came back.
 
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 
 use axum::Router;
 use axum::body::Body;
@@ -61,7 +62,9 @@ impl<'w> Call<'w> {
         let (parts, body) = answer.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes().to_vec();
         let asked = format!("{} {}", self.method, self.path);
-        Answer { asked, status: parts.status.as_u16(), headers: parts.headers, bytes }
+        let answer = Answer { asked, status: parts.status.as_u16(), headers: parts.headers, bytes };
+        demand_documented(&self.method, &self.path, &answer);
+        answer
     }
 
     /// Sends it, and expects this status.
@@ -74,6 +77,35 @@ impl<'w> Call<'w> {
             if answer.bytes.is_empty() { Value::Null } else { answer.json() }
         }
     }
+}
+
+/// Whatever a test asks for, no route refuses in a way that the document does not say of it.
+fn demand_documented(method: &Method, path: &str, answer: &Answer) {
+    static DOCUMENT: LazyLock<Value> = LazyLock::new(claviger_api::document);
+    let code = answer.code();
+    // Answered before any route is chosen.
+    if code.is_empty() || matches!(code.as_str(), "method_not_allowed" | "headers_too_large") {
+        return;
+    }
+    let method = if method == Method::HEAD { "get".to_owned() } else { method.as_str().to_lowercase() };
+    let path = path.split('?').next().unwrap_or_default();
+    let paths = DOCUMENT["paths"].as_object().expect("paths");
+    let best = paths
+        .keys()
+        .filter(|template| fits(template, path))
+        .min_by_key(|template| template.matches('{').count());
+    let Some(template) = best else { return };
+    let listed = &paths[template][&method]["responses"][answer.status.to_string()]["$ref"];
+    let name = listed.as_str().and_then(|listed| listed.rsplit('/').next()).unwrap_or_default();
+    let codes = &DOCUMENT["components"]["responses"][name]["x-codes"];
+    let known = codes.as_array().is_some_and(|codes| codes.iter().any(|known| *known == code));
+    assert!(known, "the document does not say {} {code} of {method} {template}: {answer}", answer.status);
+}
+
+fn fits(template: &str, path: &str) -> bool {
+    let (template, path) = (template.split('/'), path.split('/'));
+    template.clone().count() == path.clone().count()
+        && template.zip(path).all(|(expected, found)| expected.starts_with('{') || expected == found)
 }
 
 /// What came back.

@@ -86,3 +86,42 @@ const fn decided(code: Code) -> &'static str {
         Code::Valid => "The call may pass.",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    /// Answered before a route is chosen, so that no route's part of the document has them.
+    const BEFORE_ANY_ROUTE: [(&str, u16); 2] = [("method_not_allowed", 405), ("headers_too_large", 431)];
+
+    #[test]
+    fn the_page_and_the_openapi_document_name_the_same_codes_with_the_same_status() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let problems = page.split("<!-- generated: errors -->").nth(1).unwrap();
+        let problems = problems.split("<!-- /generated -->").next().unwrap();
+        let told: BTreeSet<(String, u16)> = problems.lines().filter_map(read_row).collect();
+        let document = claviger_api::document();
+        let responses = document["components"]["responses"].as_object().unwrap();
+        let mut named = BTreeSet::new();
+        for (name, response) in responses {
+            let status: u16 = name.strip_prefix("Problem").unwrap().parse().unwrap();
+            for code in response["x-codes"].as_array().unwrap() {
+                assert!(
+                    named.insert((code.as_str().unwrap().to_owned(), status)),
+                    "{name} names {code} twice"
+                );
+            }
+        }
+        named.extend(BEFORE_ANY_ROUTE.map(|(code, status)| (code.to_owned(), status)));
+        assert_eq!(told, named);
+    }
+
+    /// Reads `| `code` | 409 | when |`.
+    fn read_row(line: &str) -> Option<(String, u16)> {
+        let mut cells = line.split('|').map(str::trim).skip(1);
+        let code = cells.next()?.strip_prefix('`')?.strip_suffix('`')?;
+        Some((code.to_owned(), cells.next()?.parse().ok()?))
+    }
+}

@@ -1,5 +1,7 @@
 //! What is typed becomes the request that was meant.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -124,4 +126,88 @@ fn names_of_verbs_and_flags_are_plain_and_none_is_twice() {
             assert!(!verb.about.ends_with('.') && !verb.about.is_empty(), "{}", verb.about);
         }
     }
+}
+
+/// Routes that no row of the table reaches, and why.
+const WITHOUT_A_ROW: [(&str, &str, &str); 3] = [
+    ("POST", "/v1/verify", "`claviger verify -` reads the credential from standard input"),
+    ("POST", "/v1/verify/batch", "for programs: a shell asks once for each line"),
+    ("POST", "/v1/which-key", "`claviger which-key -` reads the value from standard input"),
+];
+
+/// Making many at once is for programs: a shell creates one after another. Acting on many Key Sets is not.
+fn makes_many((method, path): &(String, String)) -> bool {
+    method == "POST" && path.ends_with("/bulk") && path != "/v1/key-sets/bulk"
+}
+
+/// A path without the names of its places.
+fn bare(path: &str) -> String {
+    let segments = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+#[test]
+fn every_route_has_a_command_and_every_command_a_route() {
+    let routes: BTreeSet<(String, String)> = claviger_api::permissions(&claviger_api::document())
+        .into_keys()
+        .filter(|(path, _)| path.starts_with("/v1/"))
+        .map(|(path, method)| (method, bare(&path)))
+        .collect();
+    let rows = NOUNS.iter().flat_map(|noun| noun.verbs);
+    let commands: BTreeSet<(String, String)> =
+        rows.map(|verb| (verb.how.method().to_string(), bare(verb.path))).collect();
+    let without: BTreeSet<(String, String)> =
+        WITHOUT_A_ROW.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
+    let lost: Vec<_> = commands.difference(&routes).collect();
+    assert!(lost.is_empty(), "commands without a route: {lost:?}");
+    let unreached: Vec<_> =
+        routes.difference(&commands).filter(|route| !without.contains(route) && !makes_many(route)).collect();
+    assert!(unreached.is_empty(), "routes without a command: {unreached:?}");
+    let stale: Vec<_> =
+        without.iter().filter(|route| !routes.contains(route) || commands.contains(route)).collect();
+    assert!(stale.is_empty(), "no longer without a command, or no route at all: {stale:?}");
+}
+
+/// Paging, which all lists have; waiting for a write of another program; and another form of the log, for which
+/// `--json` stands.
+const NO_FLAGS: [&str; 6] = ["limit", "cursor", "sort", "count", "wait_for", "format"];
+
+#[test]
+fn every_flag_is_known_to_its_route_and_every_parameter_and_member_has_a_flag() {
+    let document = claviger_api::document();
+    let mut wrong = Vec::new();
+    for verb in NOUNS.iter().flat_map(|noun| noun.verbs) {
+        let operation = operation(&document, verb);
+        let known = taken_by(&document, operation);
+        let said = verb.says.iter().map(|(name, _)| (*name).to_owned());
+        let flags =
+            verb.all_flags().map(|flag| flag.place().split('/').next().unwrap_or_default().to_owned());
+        let given: BTreeSet<String> = flags.chain(said).collect();
+        for name in given.symmetric_difference(&known) {
+            wrong.push(format!("{} {}: {name}", verb.how.method(), verb.path));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn operation<'a>(document: &'a Value, verb: &Verb) -> &'a Value {
+    let mut paths = document["paths"].as_object().unwrap().iter();
+    let (_, item) = paths.find(|(path, _)| bare(path) == bare(verb.path)).unwrap();
+    &item[verb.how.method().as_str().to_lowercase()]
+}
+
+/// The names of a route's own parameters and of its body's members.
+fn taken_by(document: &Value, operation: &Value) -> BTreeSet<String> {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let of_query = parameters.filter(|parameter| parameter["in"] == "query");
+    let names = of_query.map(|parameter| parameter["name"].as_str().unwrap().to_owned());
+    let own = names.filter(|name| !NO_FLAGS.contains(&name.as_str()));
+    let mut schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    let alternatives = schema["oneOf"].as_array().into_iter().flatten();
+    let named = std::iter::once(schema).chain(alternatives).find_map(|schema| schema["$ref"].as_str());
+    if let Some(name) = named {
+        schema = &document["components"]["schemas"][name.rsplit('/').next().unwrap()];
+    }
+    let members = schema["properties"].as_object().into_iter().flat_map(|members| members.keys().cloned());
+    own.chain(members).collect()
 }

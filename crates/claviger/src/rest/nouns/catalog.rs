@@ -2,8 +2,8 @@
 
 use super::{NAME, SEARCH};
 use crate::rest::verb::{
-    Flag, Noun, boolean, column, delete, filter, json, list, listing, nullable, nullable_list, patch, post,
-    put, rate, reading, text,
+    Flag, Noun, boolean, column, delete, filter, json, list, listing, nullable, nullable_list, parameter,
+    patch, post, put, rate, reading, text,
 };
 
 /// What an API's owner may change at will.
@@ -47,7 +47,9 @@ pub(super) const APIS: Noun = Noun {
             &[
                 filter("organization-id", "Only of this Organization"),
                 filter("group-id", "Only of this Group"),
-                filter("exposed", "true or false"),
+                filter("environment-id", "Only offered in this Environment"),
+                filter("auth-type", "api_key, api_key_and_secret or basic"),
+                parameter("exposed", "true or false"),
             ],
         ]),
         post("create", "Add an API to the catalog", "/v1/apis").flags(&[
@@ -100,7 +102,7 @@ pub(super) const POLICY_TEMPLATES: Noun = Noun {
                 column("approval", "/approval"),
             ],
         )
-        .flags(&[SEARCH]),
+        .flags(&[SEARCH, &[filter("organization-id", "Only of this Organization")]]),
         post("create", "Add a policy template", "/v1/policy-templates").flags(&[
             NAME,
             POLICY,

@@ -62,7 +62,7 @@ pub(super) const MEMBERS: Noun = Noun {
                 column("created", "/created_at"),
             ],
         )
-        .flags(&[SEARCH, BY_ORGANIZATION]),
+        .flags(&[SEARCH, BY_ORGANIZATION, &[filter("group-id", "Only of this Group")]]),
         post("create", "Add a member", "/v1/members").flags(&[
             NAME,
             &[text("email", "The mail address").required()],
@@ -159,7 +159,15 @@ pub(super) const SERVICE_KEYS: Noun = Noun {
                 column("groups", "/permission_groups"),
             ],
         )
-        .flags(&[SEARCH, &[filter("status", "active or inactive")]]),
+        .flags(&[
+            SEARCH,
+            BY_ORGANIZATION,
+            &[
+                filter("status", "active or inactive"),
+                filter("permission-group-id", "Only with this permission group"),
+                filter("member-id", "Only those that count as this member"),
+            ],
+        ]),
         post("create", "Add a service key; its value is shown this once", "/v1/service-keys").flags(&[
             NAME,
             GROUP_IDS,
@@ -171,6 +179,7 @@ pub(super) const SERVICE_KEYS: Noun = Noun {
             ],
         ]),
         reading("show", "Show one service key, masked", "/v1/service-keys/{id}"),
+        reading("current", "Show the service key that is in use here", "/v1/service-keys/current"),
         patch("rename", "Rename a service key", "/v1/service-keys/{id}").flags(&[NAME]),
         post("activate", "Activate a service key", "/v1/service-keys/{id}/activate").flags(&[super::ACT]),
         post("deactivate", "Deactivate a service key", "/v1/service-keys/{id}/deactivate")
@@ -191,6 +200,7 @@ pub(super) const SERVICE_KEYS: Noun = Noun {
 pub(crate) const EVENT_FILTERS: &[Flag] = &[
     filter("kind", "Such as key_set.revoked"),
     filter("subject-id", "What it happened to"),
+    filter("subject-kind", "What kind of thing it happened to, such as key_set"),
     filter("actor-id", "Who did it"),
     parameter("at-after", "At or after this time"),
     parameter("at-before", "Before this time"),
@@ -210,7 +220,8 @@ pub(super) const EVENTS: Noun = Noun {
     name: "events",
     about: "The log: every change, and every reveal",
     verbs: &[
-        listing("List events, newest first", "/v1/events", EVENT_COLUMNS).flags(&[EVENT_FILTERS]),
+        listing("List events, newest first", "/v1/events", EVENT_COLUMNS)
+            .flags(&[EVENT_FILTERS, &[parameter("position-after", "Only later than this position")]]),
         reading("show", "Show one event", "/v1/events/{id}"),
         reading("proof", "Show the head of the hash chain", "/v1/events/proof"),
     ],
@@ -232,7 +243,8 @@ pub(super) const NODES: Noun = Noun {
                 column("behind", "/behind_seconds"),
                 column("last seen", "/last_seen_at"),
             ],
-        ),
+        )
+        .flags(&[SEARCH]),
         reading("show", "Show one node", "/v1/nodes/{id}"),
         delete("delete", "Remove a node that is gone", "/v1/nodes/{id}"),
     ],

@@ -59,12 +59,18 @@ pub(super) const SUBSCRIPTIONS: Noun = Noun {
                 column("created", "/created_at"),
             ],
         )
-        .flags(&[&[
-            filter("status", "pending, active, rejected or ended"),
-            filter("application-id", "Only of this Application"),
-            filter("api-id", "Only to this API"),
-            filter("environment-id", "Only in this Environment"),
-        ]]),
+        .flags(&[
+            SEARCH,
+            &[
+                filter("status", "pending, active, rejected or ended"),
+                filter("application-id", "Only of this Application"),
+                filter("api-id", "Only to this API"),
+                filter("environment-id", "Only in this Environment"),
+                filter("key-set-id", "Only those that use this Key Set"),
+                filter("organization-id", "Only of this Organization"),
+                filter("group-id", "Only of this Group"),
+            ],
+        ]),
         post("create", "Subscribe an Application to an API", "/v1/subscriptions").flags(&[&[
             text("application-id", "The Application").required(),
             text("api-id", "The API, by id or slug").required(),
@@ -91,6 +97,7 @@ const KEY_SET_FILTERS: &[Flag] = &[
     filter("api-id", "Only for this API"),
     filter("application-id", "Only of this Application"),
     filter("environment-id", "Only in this Environment"),
+    filter("policy-template-id", "Only under this policy template"),
     filter("organization-id", "Only of this Organization"),
     filter("group-id", "Only of this Group"),
     parameter("created-after", "At or after"),
