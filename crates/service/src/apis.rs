@@ -86,6 +86,10 @@ impl Service {
         given: &ListParameters,
     ) -> Result<Page<wire::ApiView>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
+        let visible = Visible {
+            public: authority.allows_somewhere(Permission::ApisRead),
+            ..authority.listed_within(Permission::ApisRead)?
+        };
         let mut parameters = Parameters::new(given)?;
         let mut names = Names::default();
         let environments = reader.all_environments().await?;
@@ -99,10 +103,6 @@ impl Service {
             ..ApiFilter::default()
         };
         let sorts = [("created_at", ApiSort::CreatedAt), ("name", ApiSort::Name), ("slug", ApiSort::Slug)];
-        let visible = Visible {
-            public: authority.allows_somewhere(Permission::ApisRead),
-            ..authority.visible_within(Permission::ApisRead)
-        };
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
         let page = reader.apis(&query).await?;
         let mut views = Vec::with_capacity(page.items.len());

@@ -7,7 +7,7 @@ use claviger_domain::id::{ApplicationId, KeySetId};
 use claviger_domain::key_sets::KeySet;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
-use claviger_store::{ApplicationFilter, ApplicationSort, Visible};
+use claviger_store::{ApplicationFilter, ApplicationSort};
 use claviger_wire::Page;
 use claviger_wire::acts::{Act, Impact};
 use claviger_wire::applications as wire;
@@ -92,6 +92,7 @@ impl Service {
         given: &ListParameters,
     ) -> Result<Page<wire::Application>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
+        let visible = authority.listed(Permission::ApplicationsRead)?;
         let mut parameters = Parameters::new(given)?;
         let filter = ApplicationFilter {
             ids: Vec::new(),
@@ -101,7 +102,6 @@ impl Service {
             q: parameters.text("q")?,
         };
         let sorts = [("created_at", ApplicationSort::CreatedAt), ("name", ApplicationSort::Name)];
-        let visible = Visible::within(authority.visible(Permission::ApplicationsRead));
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
         let page = reader.applications(&query).await?;
         self.page(request, given, page.map(|application| (&application).into()))

@@ -96,9 +96,11 @@ impl Authority {
             .any(|scope| scope.environment_id.is_none_or(|mine| mine == id))
     }
 
-    /// The Environments that may be seen; `None`: all.
-    pub fn visible_environments(&self) -> Option<Vec<EnvironmentId>> {
-        self.holding(Permission::EnvironmentsRead).map(|scope| scope.environment_id).collect()
+    /// The Environments that a list may show; none of them named: all.
+    pub fn listed_environments(&self) -> Result<Vec<EnvironmentId>, Refusal> {
+        self.require_held(Permission::EnvironmentsRead)?;
+        let limited = self.holding(Permission::EnvironmentsRead).map(|scope| scope.environment_id);
+        Ok(limited.collect::<Option<_>>().unwrap_or_default())
     }
 
     /// Whether the actor is of this Organization, or has rights in it: then it is no news that it exists.
@@ -129,20 +131,34 @@ impl Authority {
         if self.allows(act, place) { Ok(()) } else { Err(Refusal::Forbidden { missing: act }) }
     }
 
-    /// The scopes at which the permission is held: what a list may show.
+    /// The scopes at which the permission is held.
     pub fn visible(&self, read: Permission) -> Vec<Scope> {
         self.holding(read).collect()
     }
 
+    /// Is the permission held at any scope at all? Who holds it nowhere is told so, rather than shown a list
+    /// that is always empty.
+    pub fn require_held(&self, permission: Permission) -> Result<(), Refusal> {
+        if self.holds(permission) { Ok(()) } else { Err(Refusal::Forbidden { missing: permission }) }
+    }
+
+    /// What a list may show: what stands at the scopes at which the permission is held.
+    pub fn listed(&self, read: Permission) -> Result<Visible, Refusal> {
+        self.require_held(read)?;
+        Ok(Visible::within(self.holding(read)))
+    }
+
     /// What a list of things that all Groups of an Organization share may show: as [`Self::allows_within`].
-    pub fn visible_within(&self, read: Permission) -> Visible {
+    pub fn listed_within(&self, read: Permission) -> Result<Visible, Refusal> {
+        self.require_held(read)?;
         let widened = |scope: Scope| Scope { organization_id: scope.organization_id, ..Scope::EVERYTHING };
-        Visible::within(self.holding(read).filter(|scope| scope.environment_id.is_none()).map(widened))
+        Ok(Visible::within(self.holding(read).filter(|scope| scope.environment_id.is_none()).map(widened)))
     }
 
     /// What a list of things that belong to the instance may show: as [`Self::allows_somewhere`].
-    pub fn visible_anywhere(&self, read: Permission) -> Visible {
-        if self.allows_somewhere(read) { Visible::everything() } else { Visible::default() }
+    pub fn listed_anywhere(&self, read: Permission) -> Result<Visible, Refusal> {
+        self.require_held(read)?;
+        Ok(if self.allows_somewhere(read) { Visible::everything() } else { Visible::default() })
     }
 
     /// Nobody gives what they have not: every permission that somebody gains must be held by the actor,
@@ -250,9 +266,11 @@ mod tests {
         assert!(authority.holds(Permission::EnvironmentsRead));
         assert!(!authority.allows_somewhere(Permission::EnvironmentsRead));
         assert!(!authority.allows_within(Permission::EnvironmentsRead, organization(1)));
-        assert_eq!(authority.visible_within(Permission::EnvironmentsRead), Visible::default());
+        assert_eq!(authority.listed_within(Permission::EnvironmentsRead), Ok(Visible::default()));
         assert!(authority.sees_environment(environment));
         assert!(!authority.sees_environment(EnvironmentId::from_bytes([2; 16])));
-        assert_eq!(authority.visible_environments(), Some(vec![environment]));
+        assert_eq!(authority.listed_environments(), Ok(vec![environment]));
+        let missing = Permission::NodesRead;
+        assert_eq!(authority.listed_anywhere(missing), Err(Refusal::Forbidden { missing }));
     }
 }

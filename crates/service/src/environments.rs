@@ -61,19 +61,15 @@ impl Service {
         given: &ListParameters,
     ) -> Result<Page<wire::Environment>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
+        let ids = authority.listed_environments()?;
         let mut parameters = Parameters::new(given)?;
-        let visible = match authority.visible_environments() {
-            Some(ids) if ids.is_empty() => Visible::default(),
-            Some(_) | None => Visible::everything(),
-        };
-        let ids = authority.visible_environments().unwrap_or_default();
         let filter = EnvironmentFilter { ids, q: parameters.text("q")? };
         let sorts = [
             ("created_at", EnvironmentSort::CreatedAt),
             ("name", EnvironmentSort::Name),
             ("slug", EnvironmentSort::Slug),
         ];
-        let query = parameters.finish(self, request, &sorts, filter, visible)?;
+        let query = parameters.finish(self, request, &sorts, filter, Visible::everything())?;
         let page = reader.environments(&query).await?;
         self.page(request, given, page.map(|environment| (&environment).into()))
     }

@@ -119,9 +119,7 @@ impl Service {
         given: &ListParameters,
         authority: &Authority,
     ) -> Result<ListQuery<EventFilter, EventSort>, Error> {
-        if !authority.holds(Permission::EventsRead) {
-            return Err(Error::forbidden(Permission::EventsRead));
-        }
+        let visible = authority.listed(Permission::EventsRead)?;
         let mut parameters = Parameters::new(given)?;
         let filter = EventFilter {
             actors: parameters.owned("actor_id"),
@@ -133,7 +131,6 @@ impl Service {
             ..EventFilter::default()
         };
         let sorts = [("position", EventSort::Position)];
-        let visible = Visible::within(authority.visible(Permission::EventsRead));
         parameters.finish(self, request, &sorts, filter, visible)
     }
 }

@@ -7,7 +7,7 @@ use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::scope::Place;
 use claviger_domain::text::Name;
-use claviger_store::{GroupFilter, GroupSort, Visible};
+use claviger_store::{GroupFilter, GroupSort};
 use claviger_wire::Page;
 use claviger_wire::bulk::Bulk;
 use claviger_wire::groups as wire;
@@ -55,6 +55,7 @@ impl Service {
         given: &ListParameters,
     ) -> Result<Page<wire::Group>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
+        let visible = authority.listed(Permission::GroupsRead)?;
         let mut parameters = Parameters::new(given)?;
         let filter = GroupFilter {
             organization_ids: parameters.all("organization_id")?,
@@ -62,7 +63,6 @@ impl Service {
             ..GroupFilter::default()
         };
         let sorts = [("created_at", GroupSort::CreatedAt), ("name", GroupSort::Name)];
-        let visible = Visible::within(authority.visible(Permission::GroupsRead));
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
         let page = reader.groups(&query).await?;
         self.page(request, given, page.map(|group| (&group).into()))

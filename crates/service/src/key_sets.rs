@@ -6,7 +6,6 @@ use claviger_domain::key_sets::KeySet;
 use claviger_domain::permission::Permission;
 use claviger_domain::policy_templates::{PolicyTemplate, TemplateVersion};
 use claviger_domain::refusal::Refusal;
-use claviger_store::Visible;
 use claviger_wire::Page;
 use claviger_wire::key_sets as wire;
 
@@ -64,7 +63,7 @@ impl Service {
     ) -> Result<Page<wire::KeySet>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
         let now = self.now();
-        let visible = Visible::within(authority.visible(Permission::KeySetsRead));
+        let visible = authority.listed(Permission::KeySetsRead)?;
         let query = filters::query(self, request, &mut reader, given, visible, now).await?;
         let page = reader.key_sets(&query).await?;
         let mut viewer = Viewer::new(self, &mut reader, &authority, now).await?;

@@ -68,6 +68,7 @@ impl Service {
         given: &ListParameters,
     ) -> Result<Page<wire::Member>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
+        let visible = authority.listed_within(Permission::MembersRead)?;
         let mut parameters = Parameters::new(given)?;
         let filter = MemberFilter {
             organization_ids: parameters.all("organization_id")?,
@@ -76,7 +77,6 @@ impl Service {
             ..MemberFilter::default()
         };
         let sorts = [("created_at", MemberSort::CreatedAt), ("name", MemberSort::Name)];
-        let visible = authority.visible_within(Permission::MembersRead);
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
         let page = reader.members(&query).await?;
         let mut roles = RoleNames::default();

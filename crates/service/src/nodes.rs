@@ -53,10 +53,10 @@ impl Service {
         given: &ListParameters,
     ) -> Result<Page<wire::Node>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
+        let visible = authority.listed_anywhere(Permission::NodesRead)?;
         let mut parameters = Parameters::new(given)?;
         let filter = NodeFilter { q: parameters.text("q")?, ..NodeFilter::default() };
         let sorts = [("created_at", NodeSort::CreatedAt), ("name", NodeSort::Name)];
-        let visible = authority.visible_anywhere(Permission::NodesRead);
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
         let page = reader.nodes(&query).await?;
         let (head, now) = (reader.position().await?, self.now());

@@ -68,10 +68,10 @@ impl Service {
         given: &ListParameters,
     ) -> Result<Page<wire::Organization>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
+        let visible = authority.listed_within(Permission::OrganizationsRead)?;
         let mut parameters = Parameters::new(given)?;
         let filter = OrganizationFilter { q: parameters.text("q")?, ..OrganizationFilter::default() };
         let sorts = [("created_at", OrganizationSort::CreatedAt), ("name", OrganizationSort::Name)];
-        let visible = authority.visible_within(Permission::OrganizationsRead);
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
         let page = reader.organizations(&query).await?;
         self.page(request, given, page.map(|organization| (&organization).into()))

@@ -66,6 +66,7 @@ impl Service {
         given: &ListParameters,
     ) -> Result<Page<wire::PermissionGroup>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
+        let visible = authority.listed_within(Permission::PermissionGroupsRead)?;
         let mut parameters = Parameters::new(given)?;
         let filter = PermissionGroupFilter {
             organization_ids: parameters.all("organization_id")?,
@@ -73,7 +74,6 @@ impl Service {
             ..PermissionGroupFilter::default()
         };
         let sorts = [("created_at", PermissionGroupSort::CreatedAt), ("name", PermissionGroupSort::Name)];
-        let visible = authority.visible_within(Permission::PermissionGroupsRead);
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
         let page = reader.permission_groups(&query).await?;
         self.page(request, given, page.map(|permission_group| (&permission_group).into()))

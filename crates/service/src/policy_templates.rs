@@ -85,6 +85,7 @@ impl Service {
         given: &ListParameters,
     ) -> Result<Page<wire::PolicyTemplate>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
+        let visible = authority.listed_within(Permission::PolicyTemplatesRead)?;
         let mut parameters = Parameters::new(given)?;
         let filter = PolicyTemplateFilter {
             organization_ids: parameters.all("organization_id")?,
@@ -92,7 +93,6 @@ impl Service {
             ..PolicyTemplateFilter::default()
         };
         let sorts = [("created_at", PolicyTemplateSort::CreatedAt), ("name", PolicyTemplateSort::Name)];
-        let visible = authority.visible_within(Permission::PolicyTemplatesRead);
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
         let page = reader.policy_templates(&query).await?;
         self.page(request, given, page.map(|template| (&template).into()))

@@ -10,7 +10,7 @@ use claviger_domain::id::ServiceKeyId;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::service_keys::{ServiceKey, ServiceKeyStatus};
-use claviger_store::{ServiceKeyFilter, ServiceKeySort, Visible};
+use claviger_store::{ServiceKeyFilter, ServiceKeySort};
 use claviger_wire::Page;
 use claviger_wire::acts::Act;
 use claviger_wire::service_keys as wire;
@@ -48,6 +48,7 @@ impl Service {
         given: &ListParameters,
     ) -> Result<Page<wire::ServiceKey>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
+        let visible = authority.listed(Permission::ServiceKeysRead)?;
         let mut parameters = Parameters::new(given)?;
         let filter = ServiceKeyFilter {
             statuses: parameters.words("status")?,
@@ -58,7 +59,6 @@ impl Service {
             ..ServiceKeyFilter::default()
         };
         let sorts = [("created_at", ServiceKeySort::CreatedAt), ("name", ServiceKeySort::Name)];
-        let visible = Visible::within(authority.visible(Permission::ServiceKeysRead));
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
         let page = reader.service_keys(&query).await?;
         let items = view::of_all(&mut reader, &page.items, self.now()).await?;

@@ -5,7 +5,7 @@ use claviger_domain::id::SubscriptionId;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::subscriptions::Subscription;
-use claviger_store::{Page as StorePage, SubscriptionFilter, SubscriptionSort, Visible};
+use claviger_store::{Page as StorePage, SubscriptionFilter, SubscriptionSort};
 use claviger_wire::Page;
 use claviger_wire::subscriptions as wire;
 
@@ -69,6 +69,7 @@ impl Service {
         given: &ListParameters,
     ) -> Result<Page<wire::Subscription>, Error> {
         let (mut reader, authority) = self.reading(request).await?;
+        let visible = authority.listed(Permission::SubscriptionsRead)?;
         let mut parameters = Parameters::new(given)?;
         let environments = parameters.many("environment_id");
         let filter = SubscriptionFilter {
@@ -83,7 +84,6 @@ impl Service {
             ..SubscriptionFilter::default()
         };
         let sorts = [("created_at", SubscriptionSort::CreatedAt)];
-        let visible = Visible::within(authority.visible(Permission::SubscriptionsRead));
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
         let page = reader.subscriptions(&query).await?;
         let mut names = Names::default();

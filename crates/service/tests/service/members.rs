@@ -4,6 +4,7 @@ use claviger_domain::id::{MemberId, PermissionGroupId};
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_wire::members::Member;
+use claviger_wire::scope::Scope;
 use serde_json::{Value, json};
 
 use crate::world::{World, body, everywhere, forbidden, fresh, in_organization, pointers, query};
@@ -16,6 +17,7 @@ on_both_databases!(
     a_member_in_use_stays_and_roles_go_with_one,
     roles_are_granted_at_a_scope_and_taken,
     found_by_name_mail_and_group,
+    a_group_shares_the_members_of_its_organization,
 );
 
 impl World {
@@ -183,4 +185,29 @@ async fn found_by_name_mail_and_group(world: World) {
     assert_eq!(found(&[("group_id", &group)]).await, ["Ada Lovelace"]);
     assert_eq!(found(&[("q", "%")]).await, Vec::<String>::new());
     assert_eq!(found(&[("sort", "name")]).await, ["Ada Lovelace", "Grace Hopper", "owner@example.com"]);
+}
+
+/// As templates and the catalog: members belong to the Organization, and whoever runs a Group gives roles in
+/// it to those who are not in it yet.
+async fn a_group_shares_the_members_of_its_organization(world: World) {
+    let colleague = world.person(json!({"name": "Grace", "email": "grace@example.com"})).await;
+    let other = world.other_organization().await.organization_id;
+    let theirs = json!({"name": "Eve", "email": "eve@example.com", "organization_id": other});
+    let stranger = world.person(theirs).await;
+    let group =
+        fresh(world.service.group_create(&world.owner.request(), &body(json!({"name": "Team"}))).await);
+    let scope = Scope {
+        organization_id: Some(world.organization_id.to_string()),
+        group_id: Some(group.id),
+        environment_id: None,
+    };
+    let limited = world.actor(&[Permission::MembersRead, Permission::MembersUpdate], scope).await;
+    let request = limited.request();
+    let seen = world.service.member_list(&request, &query("/v1/members", &[])).await.expect("a page").items;
+    assert!(seen.iter().any(|member| member.id == colleague.id), "{seen:?}");
+    assert!(seen.iter().all(|member| member.id != stranger.id), "{seen:?}");
+    // Seeing is all: the member does not stand in the Group.
+    let rename = body(json!({"name": "Other"}));
+    let refusal = world.refused(world.service.member_update(&request, id_of(&colleague), &rename)).await;
+    assert_eq!(refusal, forbidden(Permission::MembersUpdate));
 }
