@@ -29,10 +29,10 @@ async fn healthz() -> Shown<Health> {
     Shown(Health { status: "ok" })
 }
 
-/// Whether the node can serve; if not, `not_ready` names every reason.
+/// Whether the node can serve, and if not, why.
 ///
-/// The reasons are `not_initialised`, `keeper_unavailable`, `database_unavailable` and `behind`; the first
-/// is also the `code`.
+/// `not_ready` names every reason: `not_initialised`, `keeper_unavailable`, `database_unavailable`, `behind`;
+/// the first is also the `code`.
 #[utoipa::path(get, path = "/readyz", tag = "Health", responses((status = 200, body = Health)))]
 async fn readyz(State(app): State<App>) -> Response {
     let reasons = app.service.not_ready().await;

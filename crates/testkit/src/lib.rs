@@ -6,6 +6,7 @@
 //! What goes wrong here is never a test's subject, so functions panic with the server's own log.
 
 mod ambient;
+mod browser;
 mod claviger;
 mod keeper;
 mod ports;
@@ -17,6 +18,7 @@ mod proxies;
 mod upstream;
 
 pub use ambient::{KILLS_VARIABLE, POSTGRES_VARIABLE, kills};
+pub use browser::Browser;
 pub use claviger::{Claviger, Initialised, Output, Server};
 pub use keeper::{enter_keeper, keeper_arguments};
 pub use ports::{Port, free_port};

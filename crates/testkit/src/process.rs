@@ -27,6 +27,8 @@ pub(crate) struct Process {
     child: Child,
     log: PathBuf,
     ending: Signal,
+    /// Whether what it started ends with it.
+    group: bool,
     guardian: Guardian,
 }
 
@@ -35,6 +37,30 @@ impl Process {
     /// at once; `folder` is removed if this process dies first.
     #[track_caller]
     pub(crate) fn start(
+        name: &'static str,
+        command: &mut Command,
+        log: &Path,
+        ending: Signal,
+        folder: &Path,
+    ) -> Self {
+        Self::start_as(false, name, command, log, ending, folder)
+    }
+
+    /// The same for a server that leaves what it started behind: the signal goes to all of them.
+    #[track_caller]
+    pub(crate) fn start_group(
+        name: &'static str,
+        command: &mut Command,
+        log: &Path,
+        ending: Signal,
+        folder: &Path,
+    ) -> Self {
+        Self::start_as(true, name, command, log, ending, folder)
+    }
+
+    #[track_caller]
+    fn start_as(
+        group: bool,
         name: &'static str,
         command: &mut Command,
         log: &Path,
@@ -54,8 +80,9 @@ impl Process {
             .process_group(0)
             .spawn()
             .unwrap_or_else(|e| panic!("start {name} ({}): {e}", command.get_program().display()));
-        let guardian = Guardian::over(&child, ending, folder);
-        Self { name, child, log: log.to_owned(), ending, guardian }
+        let whom = if group { format!("-{}", child.id()) } else { child.id().to_string() };
+        let guardian = Guardian::over(&whom, ending, folder);
+        Self { name, child, log: log.to_owned(), ending, group, guardian }
     }
 
     /// Waits until `ready` says so; panics with the log if the server ends first or takes too long.
@@ -99,7 +126,10 @@ impl Process {
             return status;
         }
         // It may end by itself at this very moment: then there is nobody to signal.
-        let _ = rustix::process::kill_process(self.pid(), signal);
+        let _ = match self.group {
+            true => rustix::process::kill_process_group(self.pid(), signal),
+            false => rustix::process::kill_process(self.pid(), signal),
+        };
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
             match self.exited() {
@@ -152,8 +182,8 @@ fn show(text: &str) {
 /// Waits on a pipe; when it closes without a word, ends the server and removes its folder.
 const GUARDIAN: &str = r#"
 if read -r word; then exit 0; fi
-kill -s "$2" "$1" 2>/dev/null
-for _ in $(seq 100); do kill -0 "$1" 2>/dev/null || break; sleep 0.1; done
+kill -s "$2" -- "$1" 2>/dev/null
+for _ in $(seq 100); do kill -s 0 -- "$1" 2>/dev/null || break; sleep 0.1; done
 rm -rf -- "$3"
 "#;
 
@@ -162,10 +192,10 @@ struct Guardian(Child);
 
 impl Guardian {
     #[track_caller]
-    fn over(child: &Child, ending: Signal, folder: &Path) -> Self {
+    fn over(whom: &str, ending: Signal, folder: &Path) -> Self {
         let guardian = Command::new("/bin/sh")
             .args(["-c", GUARDIAN, "guardian"])
-            .arg(child.id().to_string())
+            .arg(whom)
             .arg(ending.as_raw().to_string())
             .arg(folder)
             .stdin(Stdio::piped())
@@ -206,6 +236,26 @@ mod tests {
         assert!(process.child.wait().unwrap().code().is_none(), "it was ended by a signal");
         assert!(process.guardian.0.wait().unwrap().success());
         assert!(!inner.exists());
+    }
+
+    #[test]
+    fn what_a_server_started_ends_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 600 & echo started; wait"]);
+        let mut process = Process::start_group("sh", &mut command, &log, Signal::KILL, folder.path());
+        process.wait_for_log("started");
+        let group = process.pid();
+        drop(process);
+        let gone = || rustix::process::test_kill_process_group(group).is_err();
+        assert!(
+            (0..500).any(|_| gone() || {
+                thread::sleep(PAUSE);
+                false
+            }),
+            "something is left of the group"
+        );
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind { name: "HTTP", arguments: &["--test", "rest*", "--test", "listening*"] },
     Kind { name: "doors, nginx and Caddy", arguments: &["--test", "forward_auth*", "--test", "doors*"] },
     Kind { name: "command line", arguments: &["--test", "cli*"] },
+    Kind { name: "pages, in Chromium", arguments: &["--test", "pages*"] },
     Kind { name: "documents", arguments: &["--test", "docs*"] },
     Kind { name: "crashes", arguments: &["--test", "crash*"] },
 ];

@@ -8,8 +8,15 @@ use claviger_testkit::locate;
 use crate::shell::{self, run, say, step};
 
 /// Programs, and the package that has each on Debian and its kin.
-const PROGRAMS: &[(&str, &str)] =
-    &[("postgres", "postgresql"), ("nginx", "nginx"), ("caddy", "caddy"), ("curl", "curl"), ("git", "git")];
+const PROGRAMS: &[(&str, &str)] = &[
+    ("postgres", "postgresql"),
+    ("nginx", "nginx"),
+    ("caddy", "caddy"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+    ("curl", "curl"),
+    ("git", "git"),
+];
 
 pub(super) fn install_missing() -> Result<()> {
     step("programs");

@@ -1,6 +1,8 @@
 // Shows the OpenAPI document of the server that this page came from, and calls nothing else.
 Scalar.createApiReference("#reference", {
   url: "openapi.json",
+  authentication: { preferredSecurityScheme: "bearer" },
+  defaultOpenAllTags: true,
   withDefaultFonts: false,
   telemetry: false,
   hideClientButton: true,
