@@ -42,7 +42,7 @@ impl World {
         page.expect("a page").items.into_iter().find(|key| key.id == id).expect("it is listed")
     }
 
-    async fn sign_in(&self, value: &str, source: Option<IpAddr>) -> Result<(), SignIn> {
+    pub(crate) async fn sign_in(&self, value: &str, source: Option<IpAddr>) -> Result<(), SignIn> {
         match self.service.sign_in(value, source).await {
             Ok(_) => Ok(()),
             Err(Error::SignIn(why)) => Err(why),
