@@ -24,6 +24,7 @@ mod retrieve;
 mod schedule;
 mod service_keys;
 mod subscriptions;
+mod transitions;
 mod undo;
 mod which_key;
 mod workspace;
