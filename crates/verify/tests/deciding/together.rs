@@ -90,12 +90,14 @@ fn a_position_is_told_only_once_decisions_follow_it() {
     let set = story.key_set(application, PRODUCTION, AuthType::ApiKey);
     let key = story.issue(set, Some(schedule(START, None)), None);
     story.subscribe(api, &[set], None, false);
+    let other = story.api("other", settings());
     let told = story.events.len();
     story.tell(EventBody::ApiUnexposed { api_id: api });
     let closed = story.position();
-    for _ in 0..2_000 {
-        let set = story.key_set(application, PRODUCTION, AuthType::ApiKey);
-        story.issue(set, Some(schedule(START, None)), None);
+    // What is shown to readers all at once, at the end of what was applied together.
+    for _ in 0..5_000 {
+        story.tell(EventBody::ApiUnexposed { api_id: other });
+        story.tell(EventBody::ApiExposed { api_id: other });
     }
     let request = Request {
         api: Some("orders"),
