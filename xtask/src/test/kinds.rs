@@ -21,8 +21,11 @@ pub(super) const KINDS: &[Kind] = &[
     Kind { name: "keeper, as a process", arguments: &["--test", "keeper*"] },
     Kind { name: "store, on both databases", arguments: &["--test", "contract*"] },
     Kind { name: "use cases", arguments: &["--test", "service*"] },
-    Kind { name: "HTTP", arguments: &["--test", "rest*", "--test", "listening*"] },
-    Kind { name: "doors, nginx and Caddy", arguments: &["--test", "forward_auth*", "--test", "doors*"] },
+    Kind { name: "HTTP", arguments: &["--test", "rest*", "--test", "listening*", "--test", "egress*"] },
+    Kind {
+        name: "doors, nginx and Caddy",
+        arguments: &["--test", "forward_auth*", "--test", "gateway*", "--test", "doors*"],
+    },
     Kind { name: "command line", arguments: &["--test", "cli*"] },
     Kind { name: "pages, in Chromium", arguments: &["--test", "pages*"] },
     Kind { name: "documents", arguments: &["--test", "docs*"] },

@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: what a compiler can't check. Each check reads the house and returns what it found;
 //! nothing is mended here.
 
+mod connectors;
 mod dependencies;
 mod edges;
 mod markdown;
@@ -56,6 +57,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("banned words and attributes", words::check),
     ("dependencies and manifests", dependencies::check),
     ("types of secrets", secrets::check),
+    ("one way out", connectors::check),
 ];
 
 /// Runs every check and shows all that they found.
