@@ -112,7 +112,7 @@ fn identify<'w>(
     if !visible || !environment_fits {
         return Err(Code::Unknown.into());
     }
-    prove(&found, secret)?;
+    prove(world, &found, secret)?;
     Ok(found)
 }
 
@@ -170,12 +170,12 @@ fn stands_in(world: &World, found: &Found<'_>, scope: Scope) -> bool {
 }
 
 /// `secret_required` and `secret_mismatch`.
-fn prove(found: &Found<'_>, secret: Option<&str>) -> Result<(), Code> {
+fn prove(world: &World, found: &Found<'_>, secret: Option<&str>) -> Result<(), Code> {
     if !found.profile.auth_type.has_secret() {
         return Ok(());
     }
     let secret = secret.ok_or(Code::SecretRequired)?;
-    let due = found.key.secret.ok_or(Code::SecretMismatch)?;
+    let due = world.keys.secret_at(found.location).ok_or(Code::SecretMismatch)?;
     // A Key's secret is always a generated one; anything else is not worth a digest.
     let secret = WellFormed::parse(secret).filter(|secret| secret.kind() == CredentialKind::Secret);
     let presented = secret.map(|secret| found.generation.secret.digest(secret.expose().as_bytes()));

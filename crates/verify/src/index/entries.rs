@@ -47,7 +47,7 @@ impl World {
                 .filter(|(_, standing)| **standing != Standing::Deleted)
                 .map(|(facts, _)| facts.clone())
                 .collect(),
-            keys: self.keys.iter().filter_map(|key| self.entry(&key)).collect(),
+            keys: self.keys.iter().filter_map(|put| self.entry(&put.key, put.secret)).collect(),
         };
         entries.environments.sort_by_key(|facts| facts.id);
         entries.apis.sort_by_key(|facts| facts.id);
@@ -57,7 +57,7 @@ impl World {
     }
 
     /// `None` for a Key of a deleted Application.
-    fn entry(&self, key: &KeyRecord) -> Option<KeyEntry> {
+    fn entry(&self, key: &KeyRecord, secret: Option<Tag>) -> Option<KeyEntry> {
         let application = key.references.application();
         if *self.standings.get(application)? == Standing::Deleted {
             return None;
@@ -84,7 +84,7 @@ impl World {
             },
             latest: key.references.latest(),
             tag: key.tag,
-            secret_tag: key.secret,
+            secret_tag: secret,
             provisioned: !key.life.pending(),
             expires_at: self.expires_at(key.id, key.life),
             retires_at: dates.map(|dates| dates.retires_at),

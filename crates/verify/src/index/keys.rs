@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use claviger_domain::id::KeySetId;
 
 use super::members::Member;
-use super::record::{KeyRecord, Record, Tag};
+use super::record::{KeyWithSecret, Record, SecretTag, Tag};
 
 const GROUP: usize = 8;
 /// So much of a shard is filled at most.
@@ -41,6 +41,8 @@ struct Shard {
     /// One byte per record: 0 while it is vacant, else eight bits of its hash.
     fingerprints: Box<[AtomicU64]>,
     records: Box<[Record]>,
+    /// One per record.
+    secrets: Box<[SecretTag]>,
 }
 
 impl Directory {
@@ -53,10 +55,6 @@ impl Directory {
         Self { depth, shards }
     }
 
-    pub(super) fn find(&self, tag: Tag) -> Option<&Record> {
-        self.locate(tag).map(|location| self.at(location))
-    }
-
     pub(super) fn locate(&self, tag: Tag) -> Option<Location> {
         let shard = self.shard_of(place(tag.hash()));
         self.shards[shard].locate(tag).map(|record| Location { shard, record })
@@ -64,6 +62,11 @@ impl Directory {
 
     pub(super) fn at(&self, location: Location) -> &Record {
         &self.shards[location.shard].records[location.record]
+    }
+
+    /// What the secret of the key at `location` has to match.
+    pub(super) fn secret_at(&self, location: Location) -> Option<Tag> {
+        self.shards[location.shard].secrets[location.record].read()
     }
 
     /// The record that a member of a Key Set points to.
@@ -77,15 +80,20 @@ impl Directory {
     }
 
     /// Adds a key that is not there yet, in place; false if its shard is full.
-    pub(super) fn fill(&self, key: &KeyRecord) -> bool {
-        self.shards[self.shard_of(place(key.tag.hash()))].insert(key)
+    pub(super) fn fill(&self, put: &KeyWithSecret) -> bool {
+        self.shards[self.shard_of(place(put.key.tag.hash()))].insert(put)
+    }
+
+    /// Puts other facts in the place of those that stand at `location`, under the same tag.
+    pub(super) fn refill(&self, location: Location, put: &KeyWithSecret) {
+        self.shards[location.shard].write(location.record, put);
     }
 
     /// Adds a key that is not there yet, in a larger shard if need be.
-    pub(super) fn insert(&mut self, key: &KeyRecord) {
+    pub(super) fn insert(&mut self, put: &KeyWithSecret) {
         loop {
-            let shard = self.shard_of(place(key.tag.hash()));
-            if self.shards[shard].insert(key) {
+            let shard = self.shard_of(place(put.key.tag.hash()));
+            if self.shards[shard].insert(put) {
                 return;
             }
             self.make_room(shard);
@@ -100,7 +108,7 @@ impl Directory {
             if at > 0 && Arc::ptr_eq(shard, &self.shards[at - 1]) {
                 continue;
             }
-            let keys: Vec<KeyRecord> = shard.iter().collect();
+            let keys: Vec<_> = shard.iter().collect();
             let settled = Arc::new(Shard::with_groups(shard.depth, shard.fingerprints.len()));
             settled.insert_all(keys.iter());
             let old = Arc::clone(shard);
@@ -109,7 +117,7 @@ impl Directory {
     }
 
     /// All that stand in the table and were not removed.
-    pub(super) fn iter(&self) -> impl Iterator<Item = KeyRecord> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = KeyWithSecret> + '_ {
         let mut shards: Vec<&Shard> = self.shards.iter().map(Arc::as_ref).collect();
         shards.dedup_by(|a, b| std::ptr::eq(*a, *b));
         shards.into_iter().flat_map(Shard::iter)
@@ -122,7 +130,7 @@ impl Directory {
 
     fn make_room(&mut self, at: usize) {
         let full = Arc::clone(&self.shards[at]);
-        let keys: Vec<KeyRecord> = full.iter().collect();
+        let keys: Vec<_> = full.iter().collect();
         if keys.len() > SPLIT_ABOVE && full.depth < MAX_DEPTH {
             self.split(at, &full, &keys);
             return;
@@ -137,7 +145,7 @@ impl Directory {
         places.for_each(|shard| *shard = Arc::clone(new));
     }
 
-    fn split(&mut self, at: usize, full: &Arc<Shard>, keys: &[KeyRecord]) {
+    fn split(&mut self, at: usize, full: &Arc<Shard>, keys: &[KeyWithSecret]) {
         if full.depth == self.depth {
             self.shards =
                 self.shards.iter().flat_map(|shard| [Arc::clone(shard), Arc::clone(shard)]).collect();
@@ -145,7 +153,7 @@ impl Directory {
             return self.split(at * 2, full, keys);
         }
         let bit = 31 - full.depth;
-        let upper = |key: &&KeyRecord| place(key.tag.hash()) >> bit & 1 == 1;
+        let upper = |put: &&KeyWithSecret| place(put.key.tag.hash()) >> bit & 1 == 1;
         let halves = [false, true].map(|side| {
             let count = keys.iter().filter(|key| upper(key) == side).count();
             let half = Shard::with_room(full.depth + 1, count + count / 16 + 4);
@@ -171,6 +179,7 @@ impl Shard {
             used: AtomicUsize::new(0),
             fingerprints: (0..groups).map(|_| AtomicU64::new(0)).collect(),
             records: (0..groups * GROUP).map(|_| Record::vacant()).collect(),
+            secrets: (0..groups * GROUP).map(|_| SecretTag::vacant()).collect(),
         }
     }
 
@@ -210,15 +219,16 @@ impl Shard {
     }
 
     /// False if the shard is full. There is one writer.
-    fn insert(&self, key: &KeyRecord) -> bool {
+    fn insert(&self, put: &KeyWithSecret) -> bool {
         if self.used.load(Ordering::Relaxed) >= self.records.len() * FULL.0 / FULL.1 {
             return false;
         }
-        let mut group = self.home(place(key.tag.hash()));
+        let hash = put.key.tag.hash();
+        let mut group = self.home(place(hash));
         loop {
             let word = self.fingerprints[group].load(Ordering::Relaxed);
-            if let Some(slot) = vacancy(word, preference(key.tag.hash())) {
-                self.fill(group, slot, key);
+            if let Some(slot) = vacancy(word, preference(hash)) {
+                self.fill(group, slot, put);
                 return true;
             }
             group = self.next(group);
@@ -227,36 +237,44 @@ impl Shard {
 
     /// Fills a new shard: first every record that is somebody's likeliest one, so that as many as can be
     /// are found at the first look, then the others.
-    fn insert_all<'a>(&self, keys: impl Iterator<Item = &'a KeyRecord>) {
+    fn insert_all<'a>(&self, keys: impl Iterator<Item = &'a KeyWithSecret>) {
         let mut others = Vec::new();
-        for key in keys {
-            let (group, slot) = (self.home(place(key.tag.hash())), preference(key.tag.hash()));
+        for put in keys {
+            let hash = put.key.tag.hash();
+            let (group, slot) = (self.home(place(hash)), preference(hash));
             let word = self.fingerprints[group].load(Ordering::Relaxed);
             if word >> (slot * 8) & 0xff == 0 {
-                self.fill(group, slot, key);
+                self.fill(group, slot, put);
             } else {
-                others.push(key);
+                others.push(put);
             }
         }
-        for key in others {
-            let placed = self.insert(key);
+        for put in others {
+            let placed = self.insert(put);
             debug_assert!(placed, "a shard is made large enough for what is put into it");
         }
     }
 
-    fn fill(&self, group: usize, slot: usize, key: &KeyRecord) {
-        self.records[group * GROUP + slot].fill(key);
+    fn fill(&self, group: usize, slot: usize, put: &KeyWithSecret) {
+        self.write(group * GROUP + slot, put);
         let word = self.fingerprints[group].load(Ordering::Relaxed);
-        let print = u64::from(fingerprint(key.tag.hash())) << (slot * 8);
+        let print = u64::from(fingerprint(put.key.tag.hash())) << (slot * 8);
         self.fingerprints[group].store(word | print, Ordering::Release);
         self.used.store(self.used.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
-    fn iter(&self) -> impl Iterator<Item = KeyRecord> + '_ {
-        self.records.iter().enumerate().filter_map(|(slot, record)| {
+    /// The secret first: whoever finds the record finds that too.
+    fn write(&self, at: usize, put: &KeyWithSecret) {
+        self.secrets[at].fill(put.secret);
+        self.records[at].fill(&put.key);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = KeyWithSecret> + '_ {
+        self.records.iter().zip(&self.secrets).enumerate().filter_map(|(slot, (record, secret))| {
             let word = self.fingerprints[slot / GROUP].load(Ordering::Acquire);
             let filled = word >> (slot % GROUP * 8) & 0xff != 0;
-            filled.then(|| record.read()).filter(|key| !key.life.removed())
+            let put = filled.then(|| KeyWithSecret { key: record.read(), secret: secret.read() });
+            put.filter(|put| !put.key.life.removed())
         })
     }
 
@@ -310,23 +328,28 @@ mod tests {
     use claviger_domain::id::KeyId;
     use claviger_domain::secret::Digest;
 
-    use super::super::record::{Life, References};
+    use super::super::record::{KeyRecord, Life, References};
     use super::*;
 
-    fn key(n: u32) -> KeyRecord {
+    fn found(directory: &Directory, n: u32) -> Option<&Record> {
+        directory.locate(key(n).key.tag).map(|location| directory.at(location))
+    }
+
+    fn key(n: u32) -> KeyWithSecret {
         // Spread as digests are.
         let mut bytes = [0; 32];
         let mixed = u64::from(n).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         bytes[..8].copy_from_slice(&(mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9).to_be_bytes());
         bytes[8..12].copy_from_slice(&n.to_be_bytes());
-        KeyRecord {
+        let key = KeyRecord {
             tag: Tag::of(&Digest::from_bytes(bytes)),
             id: KeyId::from_bytes(u128::from(n).to_be_bytes()),
             key_set_id: KeySetId::from_bytes([1; 16]),
-            secret: None,
             life: Life::new(true, None),
             references: References::new(0, 0, true),
-        }
+        };
+        let secret = n.is_multiple_of(3).then(|| Tag::of(&Digest::from_bytes([n as u8 | 1; 32])));
+        KeyWithSecret { key, secret }
     }
 
     #[test]
@@ -334,13 +357,15 @@ mod tests {
         for capacity in [0, 50_000] {
             let mut directory = Directory::with_capacity(capacity);
             for n in 0..50_000 {
-                assert!(directory.find(key(n).tag).is_none());
+                assert!(found(&directory, n).is_none());
                 directory.insert(&key(n));
             }
             for n in 0..50_000 {
-                assert_eq!(directory.find(key(n).tag).map(|record| record.read().id), Some(key(n).id));
+                assert_eq!(found(&directory, n).map(|record| record.read().id), Some(key(n).key.id));
+                let secret = directory.locate(key(n).key.tag).and_then(|at| directory.secret_at(at));
+                assert_eq!(secret, key(n).secret);
             }
-            assert!((50_000..60_000).all(|n| directory.find(key(n).tag).is_none()));
+            assert!((50_000..60_000).all(|n| found(&directory, n).is_none()));
             assert_eq!(directory.iter().count(), 50_000);
             assert!(directory.shards.len() >= 8, "{} shards", directory.shards.len());
         }
@@ -351,7 +376,7 @@ mod tests {
         let mut directory = Directory::with_capacity(0);
         for n in 0..1_000 {
             directory.insert(&key(n));
-            let record = directory.find(key(n).tag).expect("just put in");
+            let record = found(&directory, n).expect("just put in");
             if n % 2 == 0 {
                 record.live(record.life().removing());
             }

@@ -1,6 +1,7 @@
-//! One Key in ten words: what finds it, who it is, and what decides on it. Eight words are written once,
+//! One Key on one cache line: what finds it, who it is, and what decides on it. Six words are written once,
 //! before the record can be found; the two that change (life and references) are one atomic store each,
-//! so that a reader never waits and never sees half of a change.
+//! so that a reader never waits and never sees half of a change. What its secret has to match stands
+//! beside, since most calls never look there.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,14 +13,12 @@ use subtle::ConstantTimeEq as _;
 
 use crate::facts::KeyEnd;
 
-// What a decision reads comes first, so that it most often stands on one cache line.
 const TAG: [usize; 2] = [0, 1];
 const LIFE: usize = 2;
 const REFERENCES: usize = 3;
 const KEY_ID: [usize; 2] = [4, 5];
 const KEY_SET_ID: [usize; 2] = [6, 7];
-const SECRET: [usize; 2] = [8, 9];
-const WORDS: usize = 10;
+const WORDS: usize = 8;
 
 /// The first 16 bytes of a digest: enough to find a key by and to tell two apart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +50,28 @@ impl fmt::Debug for Tag {
 }
 
 /// A record as it stands in the table.
+#[repr(align(64))]
 pub(super) struct Record([AtomicU64; WORDS]);
+
+/// The tag of a Key's secret, written before its record can be found.
+pub(super) struct SecretTag([AtomicU64; 2]);
+
+impl SecretTag {
+    pub(super) fn vacant() -> Self {
+        Self([const { AtomicU64::new(0) }; 2])
+    }
+
+    pub(super) fn fill(&self, secret: Option<Tag>) {
+        let Tag([first, second]) = secret.unwrap_or(Tag::NONE);
+        self.0[0].store(first, Ordering::Relaxed);
+        self.0[1].store(second, Ordering::Relaxed);
+    }
+
+    pub(super) fn read(&self) -> Option<Tag> {
+        let tag = Tag([self.0[0].load(Ordering::Relaxed), self.0[1].load(Ordering::Relaxed)]);
+        (tag != Tag::NONE).then_some(tag)
+    }
+}
 
 /// The same as plain values.
 #[derive(Debug, Clone, Copy)]
@@ -59,9 +79,15 @@ pub(super) struct KeyRecord {
     pub(super) tag: Tag,
     pub(super) id: KeyId,
     pub(super) key_set_id: KeySetId,
-    pub(super) secret: Option<Tag>,
     pub(super) life: Life,
     pub(super) references: References,
+}
+
+/// A Key as it is put into the table and taken out again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeyWithSecret {
+    pub(super) key: KeyRecord,
+    pub(super) secret: Option<Tag>,
 }
 
 impl Record {
@@ -71,11 +97,7 @@ impl Record {
 
     /// Fills a vacant record. Its tag comes last: whoever sees that sees all.
     pub(super) fn fill(&self, key: &KeyRecord) {
-        let pairs = [
-            (KEY_ID, words(*key.id.as_bytes())),
-            (KEY_SET_ID, words(*key.key_set_id.as_bytes())),
-            (SECRET, key.secret.unwrap_or(Tag::NONE).0),
-        ];
+        let pairs = [(KEY_ID, words(*key.id.as_bytes())), (KEY_SET_ID, words(*key.key_set_id.as_bytes()))];
         for ([high, low], [first, second]) in pairs {
             self.0[high].store(first, Ordering::Relaxed);
             self.0[low].store(second, Ordering::Relaxed);
@@ -87,12 +109,10 @@ impl Record {
     }
 
     pub(super) fn read(&self) -> KeyRecord {
-        let secret = Tag(self.pair(SECRET));
         KeyRecord {
             tag: self.tag(),
             id: KeyId::from_bytes(bytes(self.pair(KEY_ID))),
             key_set_id: self.key_set_id(),
-            secret: (secret != Tag::NONE).then_some(secret),
             references: References(self.0[REFERENCES].load(Ordering::Acquire)),
             // After the references, so that an ending which was applied before a grant is seen with it.
             life: self.life(),
@@ -336,7 +356,6 @@ mod tests {
             tag: Tag::of(&Digest::from_bytes([7; 32])),
             id: KeyId::from_bytes([1; 16]),
             key_set_id: KeySetId::from_bytes([2; 16]),
-            secret: Some(Tag::of(&Digest::from_bytes([9; 32]))),
             life: Life::new(true, Some(Timestamp::MAX)).suspending(true),
             references: References::new(12_345, 67_890, true),
         };
@@ -344,7 +363,7 @@ mod tests {
         record.fill(&key);
         let read = record.read();
         assert_eq!((read.tag, read.id, read.key_set_id), (key.tag, key.id, key.key_set_id));
-        assert_eq!((read.secret, read.life, read.references), (key.secret, key.life, key.references));
+        assert_eq!((read.life, read.references), (key.life, key.references));
         let minute = Minute::of(Timestamp::from_micros(1_800_000_000_000_000));
         assert!(!record.is_marked(minute));
         record.mark(minute);
@@ -353,6 +372,17 @@ mod tests {
         assert_eq!((references.application(), references.profile()), (12_345, 5));
         assert!(read.references.latest() && !references.latest() && record.is_marked(minute));
         assert!(!record.is_marked(Minute::of(Timestamp::from_micros(1_800_000_060_000_000))));
+    }
+
+    #[test]
+    fn a_secret_is_kept_by_its_tag_or_not_at_all() {
+        let secret = SecretTag::vacant();
+        assert_eq!(secret.read(), None);
+        let tag = Tag::of(&Digest::from_bytes([9; 32]));
+        secret.fill(Some(tag));
+        assert_eq!(secret.read(), Some(tag));
+        secret.fill(None);
+        assert_eq!(secret.read(), None);
     }
 
     #[test]

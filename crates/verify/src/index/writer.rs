@@ -11,7 +11,7 @@ use claviger_domain::time::Timestamp;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use super::members::{Member, Members};
-use super::record::{KeyRecord, Life, MAX_SLOTS, Record, References, Tag};
+use super::record::{KeyRecord, KeyWithSecret, Life, MAX_SLOTS, Record, References, Tag};
 use super::world::{Catalog, Dates, Grant, Profile, Standing, World};
 use crate::digests::DigestKeys;
 use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeyFacts, KeySetFacts};
@@ -202,23 +202,22 @@ impl Writer {
             tag: Tag::of(&facts.digest),
             id: facts.id,
             key_set_id: set.id,
-            secret: facts.secret_digest.as_ref().map(Tag::of),
             life: self.life_of(facts),
             references: References::new(application, profile, facts.latest),
         };
+        let put = KeyWithSecret { key, secret: facts.secret_digest.as_ref().map(Tag::of) };
         self.publish();
-        if let Some(record) = self.world.keys.find(key.tag) {
-            record.fill(&key);
-            return Ok(());
+        match self.world.keys.locate(key.tag) {
+            Some(location) => self.world.keys.refill(location, &put),
+            None => self.insert(&put),
         }
-        self.insert(&key);
         Ok(())
     }
 
-    fn insert(&mut self, key: &KeyRecord) {
-        self.members.insert(key.key_set_id, key.tag);
-        if !self.world.keys.fill(key) {
-            Arc::make_mut(&mut self.world_mut().keys).insert(key);
+    fn insert(&mut self, put: &KeyWithSecret) {
+        self.members.insert(put.key.key_set_id, put.key.tag);
+        if !self.world.keys.fill(put) {
+            Arc::make_mut(&mut self.world_mut().keys).insert(put);
         }
     }
 
