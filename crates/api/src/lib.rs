@@ -31,6 +31,6 @@ mod subscriptions;
 mod verify;
 
 pub use app::{BODY_TIMEOUT, Options};
-pub use connection::answering;
+pub use connection::{answer, answering};
 pub use openapi::permissions;
 pub use router::{document, in_frame, router};

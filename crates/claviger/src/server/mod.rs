@@ -18,11 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use axum::Router;
-use claviger_edge::Limits;
 use claviger_service::Service;
 use claviger_store::{Options, Store};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -80,8 +77,17 @@ impl Opened {
         let switchboard = Switchboard::default();
         let stop = CancellationToken::new();
         let listening = vec![
-            listen(listeners.main, listeners::limits(), switchboard.router(), &stop),
-            listen(listeners.metrics, listeners::FOR_MONITORING, metrics.router(), &stop),
+            tokio::spawn(switchboard.clone().serve(
+                listeners.main,
+                listeners::limits(),
+                stop.clone().cancelled_owned(),
+            )),
+            tokio::spawn(claviger_edge::serve(
+                listeners.metrics,
+                listeners::FOR_MONITORING,
+                claviger_api::answering(metrics.router()),
+                stop.clone().cancelled_owned(),
+            )),
             tokio::spawn(tasks::upkeep(metrics)),
         ];
         tracing::info!(listen = %configuration.listen, metrics = %configuration.metrics_listen, "listening");
@@ -177,9 +183,4 @@ impl Running {
         let _ = tokio::task::spawn_blocking(move || service.keeper().shutdown()).await;
         tracing::info!("ended");
     }
-}
-
-fn listen(listener: TcpListener, limits: Limits, router: Router, stop: &CancellationToken) -> JoinHandle<()> {
-    let answer = claviger_api::answering(router);
-    tokio::spawn(claviger_edge::serve(listener, limits, answer, stop.clone().cancelled_owned()))
 }

@@ -1,19 +1,19 @@
 //! What answers on the main address: until the database is initialised, that it is not; from then on the
 //! faces of the service. The address is taken once, so that a proxy in front sees one server.
 
-use std::net::{IpAddr, SocketAddr};
+use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{Response, StatusCode};
-use axum::response::IntoResponse as _;
-use claviger_edge::{FORWARD_AUTH_PATH, ForwardAuth};
+use axum::http::{HeaderValue, Request, Response, StatusCode};
+use claviger_edge::{FORWARD_AUTH_PATH, ForwardAuth, Limits};
 use claviger_wire::Problem;
-use tower::ServiceExt as _;
+use http_body_util::{Either, Full};
+use tokio::net::TcpListener;
 
 const STARTING: &str = "The node is starting and has not read the log yet.";
 const NOT_INITIALISED: &str =
@@ -37,6 +37,9 @@ pub(super) struct Faces {
     pub(super) forward_auth: Arc<ForwardAuth>,
 }
 
+/// An answer that is whole, or one of the REST API's.
+type Answered = Response<Either<Full<Bytes>, Body>>;
+
 impl Switchboard {
     /// The database is initialised; the faces are being put together.
     pub(super) fn begin(&self) {
@@ -49,40 +52,56 @@ impl Switchboard {
         let _ = self.0.faces.set(faces);
     }
 
-    /// What is served on the address.
-    pub(super) fn router(&self) -> Router {
-        let switchboard = self.clone();
-        Router::new().fallback(move |request: Request| switchboard.clone().answer(request))
+    /// Answers on `listener` until `stop` is done.
+    pub(super) async fn serve(self, listener: TcpListener, limits: Limits, stop: impl Future<Output = ()>) {
+        let answer = move |request, peer| {
+            let switchboard = self.clone();
+            async move { Ok(switchboard.answer(request, peer).await) }
+        };
+        claviger_edge::serve(listener, limits, answer, stop).await;
     }
 
-    async fn answer(self, request: Request) -> Response<Body> {
+    /// Answers what comes in on a connection of `peer`.
+    async fn answer<B>(self, request: Request<B>, peer: SocketAddr) -> Answered
+    where
+        B: HttpBody<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
         match self.0.faces.get() {
             Some(faces) if request.uri().path() == FORWARD_AUTH_PATH => {
-                faces.forward_auth.answer(&request, peer(&request)).map(Body::new)
+                faces.forward_auth.answer(&request, peer.ip()).map(Either::Left)
             }
-            Some(faces) => faces.rest.clone().oneshot(request).await.unwrap_or_else(|never| match never {}),
-            None if request.uri().path() == "/healthz" => {
-                ([(CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#).into_response()
-            }
-            None if self.0.initialised.load(Ordering::Relaxed) => not_ready("behind", STARTING),
-            None => not_ready("not_initialised", NOT_INITIALISED),
+            Some(faces) => {
+                let answering = claviger_api::answer(&faces.rest, request, peer);
+                answering.await.unwrap_or_else(|never| match never {}).map(Either::Right)
+            },
+            None => self.not_yet(request.uri().path()).map(Either::Left),
+        }
+    }
+
+    fn not_yet(&self, path: &str) -> Response<Full<Bytes>> {
+        if path == "/healthz" {
+            let mut response = Response::new(Full::from(r#"{"status":"ok"}"#));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            return response;
+        }
+        if self.0.initialised.load(Ordering::Relaxed) {
+            not_ready("behind", STARTING)
+        } else {
+            not_ready("not_initialised", NOT_INITIALISED)
         }
     }
 }
 
-/// Who opened the connection; the unspecified address, which nobody has, if that is not known.
-fn peer(request: &Request) -> IpAddr {
-    let known = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    known.map_or(IpAddr::from([0; 4]), |ConnectInfo(peer)| peer.ip())
-}
-
-fn not_ready(code: &str, detail: &str) -> Response<Body> {
+fn not_ready(code: &str, detail: &str) -> Response<Full<Bytes>> {
     let status = StatusCode::SERVICE_UNAVAILABLE;
     let mut problem = Problem::new(status.as_u16(), "Service Unavailable", code, detail);
     problem.not_ready = Some(vec![code.to_owned()]);
-    let body = serde_json::to_vec(&problem).unwrap_or_default();
-    let headers = [(CONTENT_TYPE, "application/problem+json"), (RETRY_AFTER, "1")];
-    (status, headers, body).into_response()
+    let mut response = Response::new(Full::from(serde_json::to_vec(&problem).unwrap_or_default()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(RETRY_AFTER, HeaderValue::from(1));
+    response
 }
 
 #[cfg(test)]
@@ -91,14 +110,16 @@ mod tests {
     use claviger_domain::time::Timestamp;
     use claviger_edge::{Dialect, Settings, TrustedPeers};
     use claviger_verify::{Failures, Index};
+    use http_body_util::BodyExt as _;
 
     use super::*;
 
     async fn ask(switchboard: &Switchboard, path: &str) -> (u16, String) {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-        let response = switchboard.router().oneshot(request).await.unwrap();
+        let stranger = SocketAddr::from(([192, 0, 2, 1], 40_000));
+        let response = switchboard.clone().answer(request, stranger).await;
         let status = response.status().as_u16();
-        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
