@@ -2,10 +2,12 @@
 //! "Answers" and "Writes").
 
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use claviger_service::request::{Answer, Outcome};
 use claviger_service::{Read, Written};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body_util::Full;
 use serde::Serialize;
 
 use crate::refused::Refused;
@@ -75,12 +77,22 @@ impl<T: Answer> IntoResponse for Done<T> {
 }
 
 fn body(status: StatusCode, value: &impl Serialize) -> Response {
-    match serde_json::to_vec(value) {
-        Ok(bytes) => (status, [(CONTENT_TYPE, JSON)], bytes).into_response(),
-        Err(error) => {
-            Refused::internal().because(format!("an answer can't be written: {error}")).into_response()
-        }
-    }
+    json(status, value).into_response()
+}
+
+/// A value as JSON.
+pub(crate) fn json(
+    status: StatusCode,
+    value: &impl Serialize,
+) -> Result<http::Response<Full<Bytes>>, Refused> {
+    // As much as most answers have.
+    let mut bytes = Vec::with_capacity(512);
+    serde_json::to_writer(&mut bytes, value)
+        .map_err(|error| Refused::internal().because(format!("an answer can't be written: {error}")))?;
+    let mut response = http::Response::new(Full::from(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    Ok(response)
 }
 
 /// Our own values are always fit for a header; one that were not is left out.

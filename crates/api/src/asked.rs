@@ -30,7 +30,7 @@ impl FromRequestParts<App> for Asked {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
-        let source = source::of(parts, &app.options.trusted);
+        let source = source::of(&parts.extensions, &parts.headers, &app.options.trusted);
         let presented = presented(&parts.headers)?;
         let caller = app.service.sign_in(presented, source).await?;
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);

@@ -1,12 +1,14 @@
 //! Bodies of requests: bounded in size and time, JSON only, read strictly.
 
+use std::error::Error;
 use std::time::Duration;
 
-use axum::extract::{FromRequest, Request};
+use axum::body::{Body, HttpBody};
+use axum::extract::FromRequest;
 use bytes::Bytes;
 use claviger_wire::FieldProblem;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -20,6 +22,11 @@ use crate::refused::Refused;
 pub(crate) const MEBIBYTE: usize = 1 << 20;
 /// The ceiling of batches.
 pub(crate) const BATCH: usize = 4 * MEBIBYTE;
+
+/// A body on its way, through a router or straight from the server.
+pub trait Arriving: HttpBody<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> {}
+
+impl<B: HttpBody<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>> Arriving for B {}
 
 /// What was sent.
 #[derive(Debug)]
@@ -43,7 +50,7 @@ pub(crate) struct Act<T>(Sent<T>);
 impl<T: DeserializeOwned, const LIMIT: usize> FromRequest<App> for Json<T, LIMIT> {
     type Rejection = Refused;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Refused> {
+    async fn from_request(request: Request<Body>, app: &App) -> Result<Self, Refused> {
         Self::receive(request, app.options.body_timeout).await
     }
 }
@@ -51,13 +58,16 @@ impl<T: DeserializeOwned, const LIMIT: usize> FromRequest<App> for Json<T, LIMIT
 impl<T: DeserializeOwned> FromRequest<App> for Act<T> {
     type Rejection = Refused;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Refused> {
+    async fn from_request(request: Request<Body>, app: &App) -> Result<Self, Refused> {
         Self::receive(request, app.options.body_timeout).await
     }
 }
 
 impl<T: DeserializeOwned, const LIMIT: usize> Json<T, LIMIT> {
-    async fn receive(request: Request, timeout: Duration) -> Result<Self, Refused> {
+    pub(crate) async fn receive<B: Arriving>(
+        request: Request<B>,
+        timeout: Duration,
+    ) -> Result<Self, Refused> {
         let keyed = request.headers().contains_key(IDEMPOTENCY_KEY);
         if !is_json(request.headers()) {
             return Err(unsupported());
@@ -68,7 +78,7 @@ impl<T: DeserializeOwned, const LIMIT: usize> Json<T, LIMIT> {
 }
 
 impl<T: DeserializeOwned> Act<T> {
-    async fn receive(request: Request, timeout: Duration) -> Result<Self, Refused> {
+    async fn receive(request: Request<Body>, timeout: Duration) -> Result<Self, Refused> {
         let is_json = is_json(request.headers());
         let keyed = request.headers().contains_key(IDEMPOTENCY_KEY);
         let bytes = collect(request, MEBIBYTE, timeout).await?;
@@ -118,7 +128,11 @@ fn too_large(limit: usize) -> Refused {
     Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
 }
 
-async fn collect(request: Request, limit: usize, timeout: Duration) -> Result<Bytes, Refused> {
+async fn collect<B: Arriving>(
+    request: Request<B>,
+    limit: usize,
+    timeout: Duration,
+) -> Result<Bytes, Refused> {
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
@@ -167,7 +181,7 @@ mod tests {
         reason: Option<String>,
     }
 
-    fn request(content_type: Option<&str>, body: impl Into<Body>) -> Request {
+    fn request(content_type: Option<&str>, body: impl Into<Body>) -> Request<Body> {
         let builder = Request::builder().method("POST");
         let builder = match content_type {
             Some(content_type) => builder.header(CONTENT_TYPE, content_type),

@@ -12,8 +12,9 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
-use axum::response::{IntoResponse, Response};
+use axum::extract::MatchedPath;
+use axum::response::IntoResponse as _;
+use bytes::Bytes;
 use claviger_domain::credential::contains_credential;
 use claviger_service::ambient::Entropy;
 use futures::FutureExt as _;
@@ -21,7 +22,8 @@ use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
 use tower::{Layer, Service};
 
 use crate::refused::{Refused, Told};
@@ -61,6 +63,29 @@ impl Frame {
     }
 }
 
+impl Frame {
+    /// Surrounds one request as the layer does, where no router stands between.
+    pub(crate) async fn around<B, F>(
+        &self,
+        route: &'static str,
+        request: Request<B>,
+        answer: impl FnOnce(Request<B>) -> F,
+    ) -> Response<Full<Bytes>>
+    where
+        F: Future<Output = Result<Response<Full<Bytes>>, Refused>>,
+    {
+        let asked = Asked::new(&self.0.ids, &request, Route::Known(route));
+        let response = match too_large(request.headers()) {
+            Some(refused) => refused.respond(),
+            None => match AssertUnwindSafe(answer(request)).catch_unwind().await {
+                Ok(answered) => answered.unwrap_or_else(Refused::respond),
+                Err(panic) => panicked(panic.as_ref()).respond(),
+            },
+        };
+        asked.finish(&self.0, response)
+    }
+}
+
 impl<S> Layer<S> for Frame {
     type Service = Framed<S>;
 
@@ -75,14 +100,14 @@ pub(crate) struct Framed<S> {
     shared: Arc<Shared>,
 }
 
-type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-impl<S> Service<Request> for Framed<S>
+impl<S> Service<Request<Body>> for Framed<S>
 where
-    S: Service<Request, Response = Response, Error = Infallible>,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
 {
-    type Response = Response;
+    type Response = Response<Body>;
     type Error = Infallible;
     type Future = Answering;
 
@@ -90,15 +115,11 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request) -> Answering {
+    fn call(&mut self, request: Request<Body>) -> Answering {
         let shared = Arc::clone(&self.shared);
-        let asked = Asked::new(&shared.ids, &request);
-        if header_bytes(request.headers()) > MAX_HEADERS {
-            let refused = Refused::new(
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "headers_too_large",
-                "All headers together are larger than 32 KiB.",
-            );
+        let route = Route::Matched(request.extensions().get::<MatchedPath>().cloned());
+        let asked = Asked::new(&shared.ids, &request, route);
+        if let Some(refused) = too_large(request.headers()) {
             return Box::pin(async move { Ok(asked.finish(&shared, refused.into_response())) });
         }
         let answering = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
@@ -106,10 +127,26 @@ where
             let response = match answering.await {
                 Ok(Ok(response)) => response,
                 Ok(Err(never)) => match never {},
-                Err(panic) => Refused::internal().because(panic_words(panic.as_ref())).into_response(),
+                Err(panic) => panicked(panic.as_ref()).into_response(),
             };
             Ok(asked.finish(&shared, response))
         })
+    }
+}
+
+/// The path of a route as it is documented.
+enum Route {
+    /// As the router found it; none if it found none.
+    Matched(Option<MatchedPath>),
+    Known(&'static str),
+}
+
+impl Route {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Matched(path) => path.as_ref().map_or("none", MatchedPath::as_str),
+            Self::Known(path) => path,
+        }
     }
 }
 
@@ -117,23 +154,23 @@ where
 struct Asked {
     id: HeaderValue,
     method: Method,
-    route: Option<MatchedPath>,
+    route: Route,
     if_none_match: Option<HeaderValue>,
     began: Instant,
 }
 
 impl Asked {
-    fn new(ids: &RequestIds, request: &Request) -> Self {
+    fn new<B>(ids: &RequestIds, request: &Request<B>, route: Route) -> Self {
         Self {
             id: sane_id(request.headers()).unwrap_or_else(|| ids.fresh()),
             method: request.method().clone(),
-            route: request.extensions().get::<MatchedPath>().cloned(),
+            route,
             if_none_match: request.headers().get(IF_NONE_MATCH).cloned(),
             began: Instant::now(),
         }
     }
 
-    fn finish(self, shared: &Shared, mut response: Response) -> Response {
+    fn finish<B: From<Vec<u8>> + Default>(self, shared: &Shared, mut response: Response<B>) -> Response<B> {
         if let Some(told) = response.extensions_mut().remove::<Told>() {
             self.write_problem(&mut response, told);
         }
@@ -146,19 +183,19 @@ impl Asked {
         response
     }
 
-    fn write_problem(&self, response: &mut Response, told: Told) {
+    fn write_problem<B: From<Vec<u8>>>(&self, response: &mut Response<B>, told: Told) {
         let mut problem = told.problem;
         problem.request_id = self.id.to_str().unwrap_or_default().to_owned();
         if let Some(fault) = told.fault {
             tracing::error!(request_id = %problem.request_id, fault, "a request failed by our fault");
         }
         // A problem is strings and numbers: writing it can't fail.
-        *response.body_mut() = Body::from(serde_json::to_vec(&problem).unwrap_or_default());
+        *response.body_mut() = B::from(serde_json::to_vec(&problem).unwrap_or_default());
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
     }
 
     /// The caller has this very state already (RFC 9110, 13.1.2).
-    fn answer_unchanged(&self, response: &mut Response) {
+    fn answer_unchanged<B: Default>(&self, response: &mut Response<B>) {
         let Some(known) = self.if_none_match.as_ref().and_then(|value| value.to_str().ok()) else { return };
         let tag = response.headers().get(ETAG).and_then(|value| value.to_str().ok());
         let reads = matches!(self.method, Method::GET | Method::HEAD);
@@ -167,14 +204,14 @@ impl Asked {
         });
         if reads && same && response.status() == StatusCode::OK {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
-            *response.body_mut() = Body::empty();
+            *response.body_mut() = B::default();
             response.headers_mut().remove(CONTENT_TYPE);
         }
     }
 
     /// One line and one count for each request; calls to decide are counted where they are decided.
     fn record(&self, status: StatusCode) {
-        let route = self.route.as_ref().map_or("none", MatchedPath::as_str);
+        let route = self.route.as_str();
         let micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let request_id = self.id.to_str().unwrap_or_default();
         if route.starts_with("/v1/verify") {
@@ -216,9 +253,12 @@ fn sane_id(headers: &HeaderMap) -> Option<HeaderValue> {
     sane.then(|| value.clone())
 }
 
-fn header_bytes(headers: &HeaderMap) -> usize {
+fn too_large(headers: &HeaderMap) -> Option<Refused> {
     // A name, `: `, a value, and the end of the line.
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    let detail = "All headers together are larger than 32 KiB.";
+    (bytes > MAX_HEADERS).then(|| Refused::new(status, "headers_too_large", detail))
 }
 
 /// A created object is found below the path under which we are shown.
@@ -245,9 +285,9 @@ fn protect(headers: &mut HeaderMap) {
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
 }
 
-fn panic_words(panic: &(dyn Any + Send)) -> String {
+fn panicked(panic: &(dyn Any + Send)) -> Refused {
     let words = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    format!("panic: {}", words.unwrap_or("of an unknown kind"))
+    Refused::internal().because(format!("panic: {}", words.unwrap_or("of an unknown kind")))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod connection;
 mod docs;
 mod environments;
 mod events;
+mod face;
 mod frame;
 mod groups;
 mod health;
@@ -31,6 +32,8 @@ mod subscriptions;
 mod verify;
 
 pub use app::{BODY_TIMEOUT, Options};
-pub use connection::{answer, answering};
+pub use body::Arriving;
+pub use connection::answering;
+pub use face::{AnswerBody, Face};
 pub use openapi::permissions;
-pub use router::{document, in_frame, router};
+pub use router::{document, in_frame};

@@ -87,13 +87,21 @@ impl Refused {
     }
 }
 
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
+impl Refused {
+    /// An answer whose body the frame writes.
+    pub(crate) fn respond<B: Default>(self) -> http::Response<B> {
         let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = status.into_response();
+        let mut response = http::Response::new(B::default());
+        *response.status_mut() = status;
         response.headers_mut().extend(self.header);
         response.extensions_mut().insert(Told { problem: self.problem, fault: self.fault });
         response
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        self.respond()
     }
 }
 

@@ -17,18 +17,18 @@ use crate::{
     permission_groups, policy_templates, service_keys, subscriptions, verify,
 };
 
-/// The REST face of `service`, to be served or merged with other faces of the same address.
-pub fn router(service: Service, entropy: &dyn Entropy, options: Options) -> Router {
-    let prefix = options.prefix().to_owned();
+/// What the handlers of `service` share, and all of them under `frame`.
+pub(crate) fn of(service: Service, options: Options, frame: &Frame) -> (App, Router) {
     let (routes, base) = routes().split_for_parts();
-    let document = openapi::complete(serde_json::to_value(&base).unwrap_or_default(), &prefix);
+    let document = openapi::complete(serde_json::to_value(&base).unwrap_or_default(), options.prefix());
     let app = App::new(service, options, &document);
-    routes
+    let router = routes
         .merge(docs::routes())
         .fallback(|| async { Refused::not_found() })
         .method_not_allowed_fallback(|| async { method_not_allowed() })
-        .layer(Frame::new(entropy, prefix))
-        .with_state(app)
+        .layer(frame.clone())
+        .with_state(app.clone());
+    (app, router)
 }
 
 /// Other routes in the same frame, for those who measure what the frame itself costs.

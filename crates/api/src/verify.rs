@@ -1,18 +1,24 @@
 //! `/v1/verify` and `/v1/which-key`: questions about a credential. Deciding is the hot path: its caller is
 //! signed in from memory, and nothing here waits for a database.
 
+use std::net::IpAddr;
+
+use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
-use claviger_service::verify::{Asker, Verdict, Verdicts};
+use bytes::Bytes;
+use claviger_service::verify::{Asker, Verdicts};
 use claviger_wire::verify as wire;
 use claviger_wire::which_key;
 use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http_body_util::Full;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::answer::{Answered, Shown};
+use crate::answer::{self, Answered, Shown};
 use crate::app::App;
 use crate::asked::{Asked, presented};
-use crate::body::{Batch, Json};
+use crate::body::{Arriving, Batch, Json};
 use crate::query::Query;
 use crate::refused::Refused;
 use crate::source;
@@ -28,11 +34,30 @@ impl FromRequestParts<App> for Deciding {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
-        let source = source::of(parts, &app.options.trusted);
-        let asker = app.service.verify_sign_in(presented(&parts.headers)?, source)?;
-        Query::parse(parts.uri.query(), &[])?;
-        Ok(Self(asker))
+        let source = source::of(&parts.extensions, &parts.headers, &app.options.trusted);
+        sign_in(app, &parts.headers, &parts.uri, source).map(Self)
     }
+}
+
+fn sign_in(app: &App, headers: &HeaderMap, uri: &Uri, source: Option<IpAddr>) -> Result<Asker, Refused> {
+    let asker = app.service.verify_sign_in(presented(headers)?, source)?;
+    Query::parse(uri.query(), &[])?;
+    Ok(asker)
+}
+
+/// Where a decision is asked for.
+pub(crate) const VERIFY_PATH: &str = "/v1/verify";
+
+/// Decides on one call, wherever the request comes from.
+pub(crate) async fn decide<B: Arriving>(
+    app: &App,
+    request: Request<B>,
+    source: Option<IpAddr>,
+) -> Answered<Response<Full<Bytes>>> {
+    let asker = sign_in(app, request.headers(), request.uri(), source)?;
+    let question = Json::<wire::Question>::receive(request, app.options.body_timeout).await?;
+    let verdict = app.service.verify(&asker, question.into_value())?;
+    answer::json(StatusCode::OK, &verdict)
 }
 
 /// Decides whether a call with this credential may pass.
@@ -48,10 +73,10 @@ impl FromRequestParts<App> for Deciding {
 )]
 pub(crate) async fn verify(
     State(app): State<App>,
-    Deciding(asker): Deciding,
-    body: Json<wire::Question>,
-) -> Answered<Shown<Verdict>> {
-    Ok(Shown(app.service.verify(&asker, body.into_value())?))
+    request: Request<Body>,
+) -> Answered<Response<Full<Bytes>>> {
+    let source = source::of(request.extensions(), request.headers(), &app.options.trusted);
+    decide(&app, request, source).await
 }
 
 /// Decides on up to 1,000 calls, in their order.

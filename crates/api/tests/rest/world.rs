@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use claviger_api::Options as ApiOptions;
+use claviger_api::{Face, Options as ApiOptions};
 use claviger_domain::members::Email;
 use claviger_domain::text::Name;
 use claviger_domain::time::Timestamp;
@@ -59,6 +59,7 @@ pub(crate) struct World {
     pub(crate) owner: String,
     pub(crate) organization_id: String,
     router: Router,
+    face: Face,
     _folder: TempDir,
 }
 
@@ -87,19 +88,24 @@ impl World {
         };
         let first = service.init(&beginning).await.expect("initialised");
         service.load().await.expect("loaded");
-        let router =
-            claviger_api::router(service.clone(), entropy.as_ref(), api_options("http://127.0.0.1:7700"));
+        let face = Face::new(service.clone(), entropy.as_ref(), api_options("http://127.0.0.1:7700"));
         Self {
             owner: first.service_key.expose().to_owned(),
             organization_id: first.organization_id.to_string(),
             service,
             clock,
-            router,
+            router: face.router(),
+            face,
             _folder: folder,
         }
     }
 
-    /// The whole face, to be served.
+    /// The whole face, as a server asks it.
+    pub(crate) fn face(&self) -> &Face {
+        &self.face
+    }
+
+    /// All its routes, to be served.
     pub(crate) fn router(&self) -> Router {
         self.router.clone()
     }
@@ -116,7 +122,7 @@ impl World {
 
     fn router_with(&self, options: ApiOptions) -> Router {
         let entropy = SeededEntropy(Mutex::new(StdRng::seed_from_u64(8)));
-        claviger_api::router(self.service.clone(), &entropy, options)
+        Face::new(self.service.clone(), &entropy, options).router()
     }
 
     pub(crate) fn call(&self, method: &str, path: &str) -> Call<'_> {

@@ -18,7 +18,7 @@ pub(super) fn of(service: &Service, configuration: &Configuration) -> Faces {
         body_timeout: claviger_api::BODY_TIMEOUT,
     };
     Faces {
-        rest: claviger_api::router(service.clone(), &SystemEntropy, options),
+        rest: claviger_api::Face::new(service.clone(), &SystemEntropy, options),
         forward_auth: Arc::new(forward_auth(service, configuration)),
     }
 }

@@ -1,15 +1,14 @@
 //! What answers on the main address: until the database is initialised, that it is not; from then on the
 //! faces of the service. The address is taken once, so that a proxy in front sees one server.
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Bytes;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Request, Response, StatusCode};
+use claviger_api::{AnswerBody, Arriving, Face};
 use claviger_edge::{FORWARD_AUTH_PATH, ForwardAuth, Limits};
 use claviger_wire::Problem;
 use http_body_util::{Either, Full};
@@ -32,13 +31,10 @@ struct Positions {
 /// What answers once the service is put together.
 #[derive(Debug)]
 pub(super) struct Faces {
-    pub(super) rest: Router,
+    pub(super) rest: Face,
     /// Asked at every call of every API, so it stands before all routing.
     pub(super) forward_auth: Arc<ForwardAuth>,
 }
-
-/// An answer that is whole, or one of the REST API's.
-type Answered = Response<Either<Full<Bytes>, Body>>;
 
 impl Switchboard {
     /// The database is initialised; the faces are being put together.
@@ -62,18 +58,15 @@ impl Switchboard {
     }
 
     /// Answers what comes in on a connection of `peer`.
-    async fn answer<B>(self, request: Request<B>, peer: SocketAddr) -> Answered
+    async fn answer<B>(self, request: Request<B>, peer: SocketAddr) -> Response<AnswerBody>
     where
-        B: HttpBody<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+        B: Arriving + Send + 'static,
     {
         match self.0.faces.get() {
             Some(faces) if request.uri().path() == FORWARD_AUTH_PATH => {
                 faces.forward_auth.answer(&request, peer.ip()).map(Either::Left)
             }
-            Some(faces) => {
-                let answering = claviger_api::answer(&faces.rest, request, peer);
-                answering.await.unwrap_or_else(|never| match never {}).map(Either::Right)
-            },
+            Some(faces) => faces.rest.answer(request, peer).await,
             None => self.not_yet(request.uri().path()).map(Either::Left),
         }
     }
@@ -106,10 +99,7 @@ fn not_ready(code: &str, detail: &str) -> Response<Full<Bytes>> {
 
 #[cfg(test)]
 mod tests {
-    use axum::routing::get;
-    use claviger_domain::time::Timestamp;
-    use claviger_edge::{Dialect, Settings, TrustedPeers};
-    use claviger_verify::{Failures, Index};
+    use axum::body::Body;
     use http_body_util::BodyExt as _;
 
     use super::*;
@@ -121,17 +111,6 @@ mod tests {
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())
-    }
-
-    /// A door that knows nothing.
-    fn door() -> ForwardAuth {
-        let settings = Settings {
-            trusted: TrustedPeers::loopback(),
-            dialect: Dialect::Forwarded,
-            clock: Arc::new(|| Timestamp::MIN),
-            request_id_prefix: "req".to_owned(),
-        };
-        ForwardAuth::new(Arc::new(Index::new(60)), Arc::default(), Arc::new(Failures::new(120)), settings)
     }
 
     #[tokio::test]
@@ -148,12 +127,5 @@ mod tests {
         }
         switchboard.begin();
         assert!(ask(&switchboard, "/readyz").await.1.contains("\"code\":\"behind\""));
-        switchboard.connect(Faces {
-            rest: Router::new().route("/v1/apis", get(async || "the faces")),
-            forward_auth: Arc::new(door()),
-        });
-        assert_eq!(ask(&switchboard, "/v1/apis").await, (200, "the faces".to_owned()));
-        // A door answers no peer that it does not know.
-        assert_eq!(ask(&switchboard, "/v1/forward-auth?api=orders").await.0, 403);
     }
 }
