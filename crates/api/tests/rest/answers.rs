@@ -1,6 +1,10 @@
 //! The main answers as they are, and what all writes and lists have in common.
 
+use std::net::SocketAddr;
+
+use axum::body::{Body, to_bytes};
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use crate::routes::Stage;
 use crate::world::World;
@@ -233,7 +237,7 @@ async fn a_decision_asked_for_before_routing_is_the_routes_own() {
     let question = r#"{"credential":{"key":"clv_key_nonsense"},"api":"orders"}"#;
     let large = "x".repeat(33 << 10);
     assert_eq!(ask("POST", "/v1/verify", &signed_in, question).await, 200);
-    assert_eq!(ask("POST", "/v1/verify", &signed_in, "{}").await, 422);
+    assert_eq!(ask("POST", "/v1/verify", &signed_in, r#"{"cost":0}"#).await, 422);
     assert_eq!(ask("POST", "/v1/verify", &signed_in, "{").await, 400);
     assert_eq!(ask("POST", "/v1/verify", &signed_in[..1], question).await, 415);
     assert_eq!(ask("POST", "/v1/verify", &signed_in[1..], question).await, 401);
