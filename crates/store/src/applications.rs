@@ -6,8 +6,9 @@ use claviger_domain::id::{ApplicationId, GroupId, OrganizationId};
 use claviger_domain::text::Name;
 
 use crate::columns::{Columns, FromRow};
+use crate::dialect::Dialect;
 use crate::error::StoreError;
-use crate::list::{Assembly, ListQuery, Listed, Page, PlaceColumns, SortColumn, pattern};
+use crate::list::{Assembly, ListQuery, Listed, Page, PlaceColumns, Selection, SortColumn, pattern};
 use crate::reader::Reader;
 use crate::statements::{fragments, statements};
 use crate::stored::Stored;
@@ -132,6 +133,15 @@ impl Listed for Application {
         if let Some(q) = &filter.q {
             query.and(BY_NAME, values![pattern(q)]);
         }
+    }
+
+    fn selections(filter: &ApplicationFilter, dialect: Dialect) -> Vec<Selection> {
+        let parts = filter.q.as_ref().and_then(|q| dialect.parts_of(q));
+        let selection = |parts| Selection {
+            queries: vec![(dialect.applications_with_text, vec![parts])],
+            among: dialect.among,
+        };
+        parts.map(selection).into_iter().collect()
     }
 }
 

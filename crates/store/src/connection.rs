@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr as _, SqlStr, Sqlite, Transaction};
 
 use crate::columns::Row;
+use crate::dialect::{self, Dialect};
 use crate::error::StoreError;
 use crate::statements::Statement;
 use crate::value::{Value, arguments};
@@ -83,6 +84,14 @@ fn bind(error: sqlx::error::BoxDynError) -> StoreError {
 impl Connection {
     pub(crate) fn new(arm: Arm) -> Self {
         Self { arm, fault: None }
+    }
+
+    /// What has no common text in this transaction's database.
+    pub(crate) const fn dialect(&self) -> Dialect {
+        match self.arm {
+            Arm::Sqlite(_) => dialect::sqlite::DIALECT,
+            Arm::Postgres(_) => dialect::postgres::DIALECT,
+        }
     }
 
     pub(crate) const fn fault(&self) -> Option<Fault> {

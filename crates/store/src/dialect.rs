@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use claviger_domain::text::folded;
 use sqlx::error::DatabaseError;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgListener, PgPoolOptions};
@@ -12,8 +13,9 @@ use sqlx::{PgPool, SqlitePool};
 
 use crate::connection::{Arm, Connection};
 use crate::error::StoreError;
-use crate::statements::{Statement, statements};
+use crate::statements::{Fragment, Statement, fragments, statements};
 use crate::store::Options;
+use crate::value::{IntoValue as _, Value};
 
 /// The channel on which PostgreSQL says "look now".
 const CHANNEL: &str = "claviger_log";
@@ -76,6 +78,38 @@ pub(crate) struct Dialect {
     pub(crate) move_head: Statement,
     /// Whether anything ever brought a schema here.
     pub(crate) has_schema: Statement,
+    /// The ids of the rows that have all parts of a text ([`Dialect::parts_of`]): few too many, none too few.
+    pub(crate) key_sets_with_text: Fragment,
+    pub(crate) applications_with_text: Fragment,
+    asked: Asked,
+    /// What stands before and after a query for ids that rows are to be taken by, one by one.
+    pub(crate) among: [&'static str; 2],
+}
+
+/// How the index of texts is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// By the parts, each in quotes.
+    ByParts,
+    /// By the text, which the database takes apart itself.
+    ByText,
+}
+
+impl Dialect {
+    /// A text as the index of texts is asked for it; None: too short for one.
+    pub(crate) fn parts_of(self, text: &str) -> Option<Value> {
+        let text: Vec<char> = folded(text).replace('\0', "\u{fffd}").chars().collect();
+        // Longer texts are hardly rarer.
+        let text = &text[..text.len().min(32)];
+        (text.len() >= 3).then(|| match self.asked {
+            Asked::ByText => text.iter().collect::<String>().into_value(),
+            Asked::ByParts => {
+                let part =
+                    |part: &[char]| format!("\"{}\"", part.iter().collect::<String>().replace('"', "\"\""));
+                text.windows(3).map(part).collect::<Vec<_>>().join(" AND ").into_value()
+            }
+        })
+    }
 }
 
 pub(crate) mod sqlite {
@@ -85,6 +119,27 @@ pub(crate) mod sqlite {
         // `BEGIN IMMEDIATE` locked the whole database.
         LOCK_HEAD = "SELECT position, hash FROM log_head WHERE id = 1";
         MOVE_HEAD = "UPDATE log_head SET position = $1, hash = $2 WHERE id = 1";
+    }
+    pub(crate) const DIALECT: Dialect = Dialect {
+        lock_head: LOCK_HEAD,
+        move_head: MOVE_HEAD,
+        has_schema: HAS_SCHEMA,
+        key_sets_with_text: KEY_SETS_WITH_TEXT,
+        applications_with_text: APPLICATIONS_WITH_TEXT,
+        asked: Asked::ByParts,
+        among: [" IN (", ")"],
+    };
+    fragments! {
+        APPLICATIONS_WITH_TEXT = "SELECT application_numbers.id FROM application_grams \
+            JOIN application_numbers ON application_numbers.number = application_grams.rowid \
+            WHERE application_grams MATCH $1";
+        // A `CROSS JOIN` is done in the order in which it is written: few Applications first, then their sets.
+        KEY_SETS_WITH_TEXT = "SELECT key_set_numbers.id FROM key_set_grams \
+            JOIN key_set_numbers ON key_set_numbers.number = key_set_grams.rowid WHERE key_set_grams MATCH $1 \
+            UNION ALL SELECT key_sets.id FROM application_grams \
+            CROSS JOIN application_numbers ON application_numbers.number = application_grams.rowid \
+            CROSS JOIN key_sets ON key_sets.application_id = application_numbers.id AND key_sets.removed_at IS NULL \
+            WHERE application_grams MATCH $1";
     }
 }
 
@@ -98,6 +153,25 @@ pub(crate) mod postgres {
         // Said by each new session; poolers refuse such settings among the parameters of a connection.
         LIMITS = "SELECT set_config('lock_timeout', $1, false), set_config('idle_in_transaction_session_timeout', $2, false), \
                   set_config('statement_timeout', $3, false), set_config('default_transaction_read_only', $4, false)";
+    }
+    pub(crate) const DIALECT: Dialect = Dialect {
+        lock_head: LOCK_HEAD,
+        move_head: MOVE_HEAD,
+        has_schema: HAS_SCHEMA,
+        key_sets_with_text: KEY_SETS_WITH_TEXT,
+        applications_with_text: APPLICATIONS_WITH_TEXT,
+        asked: Asked::ByText,
+        // Of an `IN` the planner may make a join that reads the whole table.
+        among: [" = ANY (ARRAY(", "))"],
+    };
+    fragments! {
+        APPLICATIONS_WITH_TEXT = "SELECT applications.id FROM applications \
+            WHERE claviger_grams(applications.folded_name) COLLATE \"C\" @> claviger_grams($1)";
+        KEY_SETS_WITH_TEXT = "SELECT key_sets.id FROM key_sets WHERE key_sets.removed_at IS NULL \
+            AND claviger_grams(key_sets.search) COLLATE \"C\" @> claviger_grams($1) \
+            UNION ALL SELECT key_sets.id FROM key_sets WHERE key_sets.removed_at IS NULL \
+            AND key_sets.application_id IN (SELECT applications.id FROM applications \
+                WHERE claviger_grams(applications.folded_name) COLLATE \"C\" @> claviger_grams($1))";
     }
 }
 
@@ -225,16 +299,8 @@ impl Database {
 
     pub(crate) const fn dialect(&self) -> Dialect {
         match self {
-            Self::Sqlite { .. } => Dialect {
-                lock_head: sqlite::LOCK_HEAD,
-                move_head: sqlite::MOVE_HEAD,
-                has_schema: sqlite::HAS_SCHEMA,
-            },
-            Self::Postgres { .. } => Dialect {
-                lock_head: postgres::LOCK_HEAD,
-                move_head: postgres::MOVE_HEAD,
-                has_schema: postgres::HAS_SCHEMA,
-            },
+            Self::Sqlite { .. } => sqlite::DIALECT,
+            Self::Postgres { .. } => postgres::DIALECT,
         }
     }
 

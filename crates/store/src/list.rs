@@ -10,6 +10,7 @@ use claviger_domain::time::Timestamp;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
 use crate::columns::{Columns, FromRow, Row};
+use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::reader::Reader;
 use crate::statements::Fragment;
@@ -17,6 +18,9 @@ use crate::value::{IntoValue, Value};
 
 /// How far a count is exact.
 const COUNTED: i64 = 10_000;
+/// How many rows a selection finds at most to be worth putting in order. A list that goes through a million rows
+/// meets fifty of so many after twenty-five thousand.
+const FEW: i64 = 2_000;
 
 /// One page of a list: which rows, in which order, from where.
 #[derive(Debug, Clone)]
@@ -44,6 +48,14 @@ impl<F: Default, S: Default> Default for ListQuery<F, S> {
             filter: F::default(),
             count: false,
         }
+    }
+}
+
+impl<F, S> ListQuery<F, S> {
+    /// Whether rows are read from the last to the first.
+    fn downwards(&self) -> bool {
+        let backward = self.cursor.as_ref().is_some_and(|cursor| cursor.backward);
+        self.descending != backward
     }
 }
 
@@ -196,10 +208,40 @@ pub(crate) trait Listed: FromRow {
 
     fn conditions(filter: &Self::Filter, query: &mut Assembly);
 
+    /// Conditions of which no row meets two, and of which each must meet one; none given: all rows will do. Each
+    /// has an index of its own, in the order of the list or with few rows.
+    fn alternatives(_: &Self::Filter) -> Vec<Alternative> {
+        Vec::new()
+    }
+
+    /// What may leave few rows of many, and has no index in the order of the list.
+    fn selections(_: &Self::Filter, _: Dialect) -> Vec<Selection> {
+        Vec::new()
+    }
+
     /// Columns and values that make a row visible besides its places.
     fn also_visible(_: &Visible) -> Vec<(&'static str, Value)> {
         Vec::new()
     }
+}
+
+/// One of the conditions of [`Listed::alternatives`].
+#[derive(Debug, Clone)]
+pub(crate) struct Alternative {
+    pub(crate) condition: Fragment,
+    pub(crate) values: Vec<Value>,
+    /// Whether it never leaves more than a few rows, which are then found first and put in order.
+    pub(crate) few: bool,
+}
+
+/// Queries for ids, which together find every row that one condition of [`Listed::conditions`] leaves, and perhaps
+/// others. Where they find few, the list is made from those; otherwise it goes through all rows in order, and soon
+/// comes upon enough.
+#[derive(Debug, Clone)]
+pub(crate) struct Selection {
+    pub(crate) queries: Vec<(Fragment, Vec<Value>)>,
+    /// As [`Dialect::among`].
+    pub(crate) among: [&'static str; 2],
 }
 
 /// A query being put together.
@@ -311,6 +353,44 @@ impl Assembly {
         self.sql.push_str(&format!(" = ${}", taken + self.values.len()));
     }
 
+    /// The ids of a selection.
+    fn selected(&mut self, selection: &Selection) {
+        for (index, (fragment, values)) in selection.queries.iter().enumerate() {
+            self.text(if index == 0 { "" } else { " UNION ALL " });
+            self.fragment(*fragment, values.clone());
+        }
+    }
+
+    /// Has the rows of a source with few of them found before anything else, whatever a planner thinks of it.
+    fn found_first<T: Listed>(&mut self, source: &Source<'_>) {
+        if matches!(source, Source::All) {
+            return;
+        }
+        for text in ["WITH found AS MATERIALIZED (SELECT * FROM ", T::FROM, " AND "] {
+            self.text(text);
+        }
+        match source {
+            Source::All => {}
+            Source::Few(alternative) => self.fragment(alternative.condition, alternative.values.clone()),
+            Source::Selected(selection) => {
+                self.text(T::ID);
+                self.text(selection.among[0]);
+                self.selected(selection);
+                self.text(selection.among[1]);
+            }
+        }
+        self.text(") ");
+    }
+
+    /// The order of a page, and one row more than it has, to know whether the list goes on.
+    fn ordered<F, S>(&mut self, query: &ListQuery<F, S>, sort: &'static str, id: &'static str) {
+        let direction = if query.downwards() { " DESC" } else { " ASC" };
+        for text in [" ORDER BY ", sort, direction, ", ", id, direction, " LIMIT "] {
+            self.text(text);
+        }
+        self.value(i64::from(query.limit) + 1);
+    }
+
     /// Closes the query. All its text came from the program.
     pub(crate) fn finish(self) -> (sqlx::SqlStr, Vec<Value>) {
         (AssertSqlSafe(self.sql).into_sql_str(), self.values)
@@ -352,10 +432,11 @@ impl Reader {
         &mut self,
         query: &ListQuery<T::Filter, T::Sort>,
     ) -> Result<Page<T>, StoreError> {
-        let rows = self.assembled(page_query::<T>(query)).await?;
+        let selection = self.selection::<T>(&query.filter).await?;
+        let rows = self.assembled(page_query::<T>(query, selection.as_ref())).await?;
         let mut page = read_page::<T>(query, rows)?;
         if query.count {
-            let rows = self.assembled(count_query::<T>(query)).await?;
+            let rows = self.assembled(count_query::<T>(query, selection.as_ref())).await?;
             let counted = match rows.first() {
                 Some(row) => Columns::of(row, T::TABLE).integer()?,
                 None => 0,
@@ -367,19 +448,77 @@ impl Reader {
         }
         Ok(page)
     }
+
+    /// The first selection that finds few rows.
+    async fn selection<T: Listed>(&mut self, filter: &T::Filter) -> Result<Option<Selection>, StoreError> {
+        for selection in T::selections(filter, self.connection.dialect()) {
+            let mut query = Assembly::default();
+            query.text("SELECT COUNT(*) FROM (SELECT 1 AS one FROM (");
+            query.selected(&selection);
+            query.text(") AS selected LIMIT ");
+            query.value(FEW + 1);
+            query.text(") AS counted");
+            let rows = self.assembled(query).await?;
+            let found = rows.first().map(|row| Columns::of(row, T::TABLE).integer()).transpose()?;
+            if found.is_some_and(|found| found <= FEW) {
+                return Ok(Some(selection));
+            }
+        }
+        Ok(None)
+    }
 }
 
-pub(crate) fn page_query<T: Listed>(query: &ListQuery<T::Filter, T::Sort>) -> Assembly {
-    let sort = T::sort_column(query.sort).sql();
+pub(crate) fn page_query<T: Listed>(
+    query: &ListQuery<T::Filter, T::Sort>,
+    selection: Option<&Selection>,
+) -> Assembly {
+    let alternatives = T::alternatives(&query.filter);
     let mut assembly = Assembly::default();
-    for text in ["SELECT ", T::COLUMNS, ", ", sort, ", ", T::ID] {
+    if selection.is_some() || alternatives.is_empty() {
+        page_from::<T>(query, Source::from(selection), &alternatives, &mut assembly);
+        return assembly;
+    }
+    // Each alternative has its own index to go by: the first rows of all are among the first rows of each.
+    let mut separator = "SELECT * FROM (";
+    for alternative in alternatives {
+        assembly.text(separator);
+        let source = if alternative.few { Source::Few(&alternative) } else { Source::All };
+        page_from::<T>(query, source, std::slice::from_ref(&alternative), &mut assembly);
+        assembly.text(") AS alternative");
+        separator = " UNION ALL SELECT * FROM (";
+    }
+    assembly.ordered(query, "sorted", "tie");
+    assembly
+}
+
+/// Where a page's rows are looked for.
+enum Source<'a> {
+    All,
+    Selected(&'a Selection),
+    Few(&'a Alternative),
+}
+
+impl<'a> From<Option<&'a Selection>> for Source<'a> {
+    fn from(selection: Option<&'a Selection>) -> Self {
+        selection.map_or(Self::All, Self::Selected)
+    }
+}
+
+fn page_from<T: Listed>(
+    query: &ListQuery<T::Filter, T::Sort>,
+    source: Source<'_>,
+    alternatives: &[Alternative],
+    assembly: &mut Assembly,
+) {
+    let sort = T::sort_column(query.sort).sql();
+    assembly.found_first::<T>(&source);
+    for text in ["SELECT ", T::COLUMNS, ", ", sort, " AS sorted, ", T::ID, " AS tie"] {
         assembly.text(text);
     }
-    conditions::<T>(query, &mut assembly);
-    let backward = query.cursor.as_ref().is_some_and(|cursor| cursor.backward);
-    let downwards = query.descending != backward;
+    conditions::<T>(query, &source, alternatives, assembly);
     if let Some(cursor) = &query.cursor {
-        for text in [" AND (", sort, ", ", T::ID, if downwards { ") < (" } else { ") > (" }] {
+        let beyond = if query.downwards() { ") < (" } else { ") > (" };
+        for text in [" AND (", sort, ", ", T::ID, beyond] {
             assembly.text(text);
         }
         assembly.value(&cursor.value);
@@ -387,29 +526,31 @@ pub(crate) fn page_query<T: Listed>(query: &ListQuery<T::Filter, T::Sort>) -> As
         assembly.value(&cursor.id);
         assembly.text(")");
     }
-    let direction = if downwards { " DESC" } else { " ASC" };
-    for text in [" ORDER BY ", sort, direction, ", ", T::ID, direction, " LIMIT "] {
-        assembly.text(text);
-    }
-    // One more, to know whether the list goes on.
-    assembly.value(i64::from(query.limit) + 1);
-    assembly
+    assembly.ordered(query, sort, T::ID);
 }
 
-fn count_query<T: Listed>(query: &ListQuery<T::Filter, T::Sort>) -> Assembly {
-    let mut assembly = Assembly::default();
+fn count_query<T: Listed>(query: &ListQuery<T::Filter, T::Sort>, selection: Option<&Selection>) -> Assembly {
+    let (source, mut assembly) = (Source::from(selection), Assembly::default());
+    assembly.found_first::<T>(&source);
     assembly.text("SELECT COUNT(*) FROM (SELECT 1 AS one");
-    conditions::<T>(query, &mut assembly);
+    conditions::<T>(query, &source, &T::alternatives(&query.filter), &mut assembly);
     assembly.text(" LIMIT ");
     assembly.value(COUNTED + 1);
     assembly.text(") AS counted");
     assembly
 }
 
-fn conditions<T: Listed>(query: &ListQuery<T::Filter, T::Sort>, assembly: &mut Assembly) {
-    assembly.text(" FROM ");
+fn conditions<T: Listed>(
+    query: &ListQuery<T::Filter, T::Sort>,
+    source: &Source<'_>,
+    alternatives: &[Alternative],
+    assembly: &mut Assembly,
+) {
+    assembly.text(if matches!(source, Source::All) { " FROM " } else { " FROM found AS " });
     assembly.text(T::FROM);
     assembly.and_visible(&query.visible, T::PLACES, &T::also_visible(&query.visible));
+    let alternatives = alternatives.iter().map(|it| (it.condition, it.values.clone()));
+    assembly.and_any(alternatives.collect());
     T::conditions(&query.filter, assembly);
 }
 

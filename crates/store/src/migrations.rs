@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
 use crate::dialect::{Database, Reading};
 use crate::error::StoreError;
@@ -16,7 +16,15 @@ statements! {
 }
 
 /// Every file of the folder `migrations`, in order.
-const FILES: &[(i64, &str, &str)] = &[(1, "foundation", include_str!("../migrations/0001_foundation.sql"))];
+const FILES: &[(i64, &str, &str)] = &[
+    (1, "foundation", include_str!("../migrations/0001_foundation.sql")),
+    (2, "flat_lists", include_str!("../migrations/0002_flat_lists.sql")),
+];
+
+/// How a line begins that a new section of a file follows, and how it ends if the section is one database's own.
+const RULE: &str = "-- --------";
+const SQLITE_ALONE: &str = " SQLite alone";
+const POSTGRES_ALONE: &str = " PostgreSQL alone";
 
 /// How often the migrations are tried. PostgreSQL has a lock for them; on SQLite, of two processes that start
 /// at once, the slower one fails where the faster one was before, and finds it done when it looks again.
@@ -25,8 +33,20 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Brings the database to the newest schema, or says why not. A schema from the future is left alone.
 pub(crate) async fn run(database: &Database) -> Result<(), StoreError> {
-    let migrations = FILES.iter().map(|(version, name, sql)| {
-        Migration::new(*version, (*name).into(), MigrationType::Simple, (*sql).into_sql_str(), false)
+    run_to(database, known()).await
+}
+
+/// Brings the database to a schema that is not newer than `newest`.
+pub(crate) async fn run_to(database: &Database, newest: i64) -> Result<(), StoreError> {
+    let others = match database {
+        Database::Sqlite { .. } => POSTGRES_ALONE,
+        Database::Postgres { .. } => SQLITE_ALONE,
+    };
+    let files = FILES.iter().filter(|(version, ..)| *version <= newest);
+    let migrations = files.map(|(version, name, sql)| {
+        // The program's own text.
+        let sql = AssertSqlSafe(without(sql, others)).into_sql_str();
+        Migration::new(*version, (*name).into(), MigrationType::Simple, sql, false)
     });
     let migrator = Migrator::with_migrations(migrations.collect());
     let mut attempt = 1;
@@ -43,6 +63,18 @@ pub(crate) async fn run(database: &Database) -> Result<(), StoreError> {
             Err(error) => return Err(StoreError::Migration(error.to_string())),
         }
     }
+}
+
+/// The file without the sections that are the other database's own.
+fn without(file: &str, others: &str) -> String {
+    let mut ours = true;
+    let kept = file.split_inclusive('\n').filter(|line| {
+        if line.starts_with(RULE) {
+            ours = !line.trim_end().ends_with(others);
+        }
+        ours
+    });
+    kept.collect()
 }
 
 /// Demands that the schema is the newest one, and brings nothing up to date.
@@ -85,6 +117,17 @@ mod tests {
         let registered: Vec<String> =
             FILES.iter().map(|(version, name, _)| format!("{version:04}_{name}.sql")).collect();
         assert_eq!(names, registered);
+    }
+
+    #[test]
+    fn a_section_of_one_database_is_left_out_for_the_other() {
+        let file =
+            "A;\n-- -------- SQLite alone\nB;\n-- -------- PostgreSQL alone\nC;\n-- -------- both\nD;\n";
+        let rules = |text: String| text.lines().filter(|line| !line.starts_with(RULE)).collect::<String>();
+        assert_eq!(rules(without(file, POSTGRES_ALONE)), "A;B;D;");
+        assert_eq!(rules(without(file, SQLITE_ALONE)), "A;C;D;");
+        // What stood before there were sections reads as it did: its checksum is kept in every database.
+        assert_eq!(without(FILES[0].2, SQLITE_ALONE), FILES[0].2);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod explain;
 mod limits;
 mod prepare;
 mod retry;
+mod upgrade;
 
 use claviger_testkit::{Database, Postgres};
 use tempfile::TempDir;
@@ -44,6 +45,7 @@ pub(crate) const STATEMENTS: &[(&str, &[Statement])] = &[
     ("tests::explain", explain::STATEMENTS),
     ("tests::limits", limits::STATEMENTS),
     ("tests::retry", retry::STATEMENTS),
+    ("tests::upgrade", upgrade::STATEMENTS),
     ("users", crate::users::STATEMENTS),
 ];
 

@@ -1,6 +1,8 @@
 //! Lists of Key Sets (product.md D5). The dates are those of the LATEST Key; the status is what the clock
 //! says, whether or not the scheduler recorded it yet.
 
+use std::collections::BTreeMap;
+
 use claviger_domain::apis::AuthType;
 use claviger_domain::id::{
     ApiId, ApplicationId, EnvironmentId, GroupId, KeySetId, OrganizationId, PolicyTemplateId,
@@ -9,9 +11,10 @@ use claviger_domain::key_sets::{KeySet, KeyStatus};
 use claviger_domain::time::Timestamp;
 
 use super::rows::set_columns;
-use crate::list::{Assembly, Between, Listed, PlaceColumns, SortColumn, pattern};
-use crate::statements::{Fragment, fragments};
-use crate::value::{Value, values};
+use crate::dialect::Dialect;
+use crate::list::{Alternative, Assembly, Between, Listed, PlaceColumns, Selection, SortColumn, pattern};
+use crate::statements::fragments;
+use crate::value::values;
 
 fragments! {
     BY_IDS = "key_sets.id = $1";
@@ -21,15 +24,16 @@ fragments! {
     BY_ORGANIZATION = "key_sets.organization_id = $1";
     BY_GROUP = "key_sets.group_id = $1";
     BY_TEMPLATE = "key_sets.template_id = $1";
-    BY_API = "key_sets.id IN (SELECT subscription_key_sets.key_set_id FROM subscription_key_sets \
+    BY_API = "EXISTS (SELECT 1 FROM subscription_key_sets \
               JOIN subscriptions ON subscriptions.id = subscription_key_sets.subscription_id \
-              WHERE subscriptions.api_id = $1 AND subscriptions.status IN ('pending', 'active'))";
+              WHERE subscription_key_sets.key_set_id = key_sets.id AND subscriptions.api_id = $1 \
+              AND subscriptions.status IN ('pending', 'active'))";
     // The recorded status holds until the clock ends the Key.
     STATUS_BEFORE_STOP = "(key_sets.latest_status = $1 AND (key_sets.latest_stops_at IS NULL OR key_sets.latest_stops_at > $2))";
     STATUS_RECORDED = "key_sets.latest_status = $1";
     STATUS_BY_CLOCK = "(key_sets.latest_status IN ('pending', 'active', 'suspended') AND key_sets.latest_stops_at <= $2 AND key_sets.latest_stops_as = $1)";
-    TEXT = "(key_sets.search LIKE $1 ESCAPE '\\' OR key_sets.application_id IN \
-            (SELECT applications.id FROM applications WHERE applications.folded_name LIKE $1 ESCAPE '\\'))";
+    TEXT = "(key_sets.search LIKE $1 ESCAPE '\\' OR 0 < (SELECT COUNT(*) FROM applications \
+            WHERE applications.id = key_sets.application_id AND applications.folded_name LIKE $1 ESCAPE '\\'))";
     CREATED_FROM = "key_sets.latest_created_at >= $1";
     CREATED_UNTIL = "key_sets.latest_created_at < $1";
     PROVISIONED_FROM = "(COALESCE(key_sets.latest_provisioned_at, 9223372036854775807) >= $1 AND key_sets.latest_provisioned_at IS NOT NULL)";
@@ -43,6 +47,15 @@ fragments! {
     LAST_USED_FROM = "key_sets.latest_key_id IN (SELECT last_used.id FROM last_used WHERE last_used.used_at >= $1)";
     LAST_USED_UNTIL = "key_sets.latest_key_id IN (SELECT last_used.id FROM last_used WHERE last_used.used_at < $1)";
     LAST_USED_WITHIN = "key_sets.latest_key_id IN (SELECT last_used.id FROM last_used WHERE last_used.used_at >= $1 AND last_used.used_at < $2)";
+}
+
+/// What finds the ids of all rows that a condition leaves: queries, not conditions.
+pub(crate) mod selections {
+    crate::statements::fragments! {
+        OF_API = "SELECT subscription_key_sets.key_set_id AS id FROM subscriptions \
+                  JOIN subscription_key_sets ON subscription_key_sets.subscription_id = subscriptions.id \
+                  WHERE subscriptions.api_id = $1 AND subscriptions.status IN ('pending', 'active')";
+    }
 }
 
 /// Which Key Sets a list shows. Several values of one kind: either; different kinds: all of them.
@@ -141,7 +154,6 @@ impl Listed for KeySet {
 
     fn conditions(filter: &KeySetFilter, query: &mut Assembly) {
         query.and_either(BY_IDS, filter.ids.iter().copied());
-        query.and_any(filter.statuses.iter().flat_map(|status| alternatives(*status, filter.now)).collect());
         query.and_either(BY_AUTH_TYPE, filter.auth_types.iter().map(|auth_type| auth_type.as_str()));
         query.and_either(BY_API, filter.api_ids.iter().copied());
         query.and_either(BY_APPLICATION, filter.application_ids.iter().copied());
@@ -164,12 +176,33 @@ impl Listed for KeySet {
             range => query.and_between(range, LAST_USED_FROM, LAST_USED_UNTIL),
         }
     }
+
+    fn alternatives(filter: &KeySetFilter) -> Vec<Alternative> {
+        // Each once: no row may be found by two.
+        let statuses: BTreeMap<_, _> =
+            filter.statuses.iter().map(|status| (status.as_str(), *status)).collect();
+        statuses.into_values().flat_map(|status| alternatives(status, filter.now)).collect()
+    }
+
+    fn selections(filter: &KeySetFilter, dialect: Dialect) -> Vec<Selection> {
+        let of = |queries| Selection { queries, among: dialect.among };
+        let parts = filter.q.as_ref().and_then(|q| dialect.parts_of(q));
+        let text = parts.map(|parts| of(vec![(dialect.key_sets_with_text, vec![parts])]));
+        let apis = filter.api_ids.iter().map(|id| (selections::OF_API, values![*id]));
+        let apis = (!filter.api_ids.is_empty()).then(|| of(apis.collect()));
+        text.into_iter().chain(apis).collect()
+    }
 }
 
 /// The ways in which a set can have the status at `now`.
-fn alternatives(status: KeyStatus, now: Timestamp) -> Vec<(Fragment, Vec<Value>)> {
+fn alternatives(status: KeyStatus, now: Timestamp) -> Vec<Alternative> {
+    let values = values![status.as_str(), now];
     if status.is_living() {
-        return vec![(STATUS_BEFORE_STOP, values![status.as_str(), now])];
+        return vec![Alternative { condition: STATUS_BEFORE_STOP, values, few: false }];
     }
-    vec![(STATUS_RECORDED, values![status.as_str()]), (STATUS_BY_CLOCK, values![status.as_str(), now])]
+    vec![
+        Alternative { condition: STATUS_RECORDED, values: values![status.as_str()], few: false },
+        // What the clock ended and the scheduler did not record yet.
+        Alternative { condition: STATUS_BY_CLOCK, values, few: true },
+    ]
 }

@@ -40,6 +40,7 @@ fn fragment_queries() -> Vec<String> {
             .iter()
             .map(|fragment| format!("SELECT last_used.id FROM last_used WHERE {}", fragment.0))
             .collect(),
+        crate::key_sets::filter::selections::FRAGMENTS.iter().map(|query| query.0.to_owned()).collect(),
     ]
     .concat()
 }
@@ -55,11 +56,12 @@ async fn every_statement_and_fragment_prepares_on_both_databases() {
     let common: Vec<(String, String)> = common.chain(fragments).collect();
     assert!(common.len() > 250, "{} are registered", common.len());
     for place in Place::both().await {
-        let own = match &place.store.database {
-            Database::Sqlite { .. } => dialect::sqlite::STATEMENTS,
-            Database::Postgres { .. } => dialect::postgres::STATEMENTS,
+        let (own, queries) = match &place.store.database {
+            Database::Sqlite { .. } => (dialect::sqlite::STATEMENTS, dialect::sqlite::FRAGMENTS),
+            Database::Postgres { .. } => (dialect::postgres::STATEMENTS, dialect::postgres::FRAGMENTS),
         };
         let own = own.iter().map(|statement| (statement.name.to_owned(), statement.sql.to_owned()));
+        let own = own.chain(queries.iter().map(|query| ("a selection".to_owned(), query.0.to_owned())));
         for (name, sql) in common.iter().cloned().chain(own) {
             let text = AssertSqlSafe(sql.clone()).into_sql_str();
             let prepared = match &place.store.database {

@@ -119,6 +119,65 @@ pub(crate) async fn totals_are_exact_to_ten_thousand(place: &Place) {
     assert_eq!(total().await, Total::AtLeast(10_000));
 }
 
+/// A text that many rows have is looked for in another way than one that few have; the answers are alike, and each
+/// change of a text is found at once.
+pub(crate) async fn texts_are_found_among_few_and_among_many(place: &Place) {
+    const MANY: usize = 2_100;
+    let store = place.open().await;
+    let (world, other) = (World::make(&store).await, World::make(&store).await);
+    let mut sets = Vec::new();
+    for numbers in (0..MANY).collect::<Vec<_>>().chunks(300) {
+        let opened = numbers.iter().map(|number| {
+            let terms = world.terms(&format!("Till \"{number}\""), AuthType::ApiKey);
+            world.opened(terms, number % 2 == 0, later(&format!("PT{number}S")))
+        });
+        let (ids, events): (Vec<_>, Vec<_>) = opened.unzip();
+        append(&store, events.into_iter().flatten()).await.unwrap();
+        sets.extend(ids);
+    }
+    let kiosk = other.open_set(&store, "Out of order", start()).await;
+    let now = later("P1D");
+    let q = |text: &str| everything(KeySetFilter { q: Some(text.to_owned()), ..KeySetFilter::at(now) });
+    let page = async |query: KeySetQuery| {
+        let page = store.read().await.unwrap().key_sets(&KeySetQuery { count: true, ..query }).await.unwrap();
+        let ids: Vec<KeySetId> = page.items.iter().map(|set| set.id).collect();
+        (ids, page.total.unwrap())
+    };
+    let newest: Vec<KeySetId> = sets.iter().rev().take(50).copied().collect();
+    assert_eq!(page(q("till")).await, (newest, Total::Exact(MANY as u64)));
+    let of_few = sets.iter().enumerate().rev().filter(|(number, _)| (2_000..2_010).contains(number));
+    let of_few: Vec<KeySetId> = of_few.map(|(_, id)| *id).collect();
+    assert_eq!(page(q("Till \"200")).await, ([&of_few[..], &sets[200..=200]].concat(), Total::Exact(11)));
+    let pending =
+        KeySetFilter { statuses: vec![KeyStatus::Pending, KeyStatus::Expired], ..q("\"200").filter };
+    let even: Vec<KeySetId> = of_few.iter().skip(1).step_by(2).chain(&sets[200..=200]).copied().collect();
+    assert_eq!(page(everything(pending)).await, (even, Total::Exact(6)));
+    assert_eq!(page(q("till of nobody")).await, (vec![], Total::Exact(0)));
+    // By the name of the Application, as it is now.
+    let rename = |name: &str| {
+        let body = EventBody::ApplicationUpdated {
+            application_id: other.application_id,
+            name: crate::world::name(name),
+        };
+        append(&store, [event(now, other.place(), body)])
+    };
+    rename("Kiosk one").await.unwrap();
+    assert_eq!(page(q("KIOSK")).await, (vec![kiosk], Total::Exact(1)));
+    rename("Kiösk two").await.unwrap();
+    assert_eq!(page(q("kiosk")).await, (vec![], Total::Exact(0)));
+    assert_eq!(page(q("iösk t")).await, (vec![kiosk], Total::Exact(1)));
+    // Statuses in every order, on and back.
+    let statuses = vec![KeyStatus::Pending, KeyStatus::Active, KeyStatus::Expired];
+    let query = everything(KeySetFilter { statuses, ..KeySetFilter::at(now) });
+    for sort in [KeySetSort::CreatedAt, KeySetSort::Name] {
+        let query = KeySetQuery { sort, limit: 500, ..query.clone() };
+        let (on, back) = walk(&store, &query).await;
+        assert_eq!(on, back);
+        assert_eq!(on.iter().collect::<BTreeSet<_>>().len(), MANY + 1);
+        assert_eq!(on.len(), MANY + 1);
+    }
+}
+
 pub(crate) async fn nobody_sees_outside_their_scopes(place: &Place) {
     let store = place.open().await;
     let (mine, other) = (World::make(&store).await, World::make(&store).await);

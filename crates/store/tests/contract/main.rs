@@ -53,6 +53,7 @@ contract! {
     lists::totals_are_exact_to_ten_thousand,
     lists::nobody_sees_outside_their_scopes,
     lists::key_sets_are_filtered,
+    lists::texts_are_found_among_few_and_among_many,
     lists::statuses_follow_the_clock,
     lists::the_audit_trail_is_filtered,
     checking::an_untouched_log_verifies,
