@@ -1,16 +1,25 @@
 //! The doors of the data plane: each turns its protocol into a [`claviger_verify::Request`] and the
 //! decision into its protocol, and none decides by itself. So far forward-auth, which nginx
-//! (`auth_request`), Caddy and Traefik ask; Envoy's ext_authz and the gateway come later.
+//! (`auth_request`), Caddy and Traefik ask, and the gateway, which passes calls on itself; Envoy's ext_authz comes
+//! later.
 //!
 //! A door knows memory alone: the binary feeds the index from the log. What all faces share, doors or not, is
 //! the server under them.
 
+mod answer;
+mod decider;
 mod forward_auth;
+mod gateway;
+mod path;
 mod patient;
 mod peers;
 mod percent;
 mod serve;
+mod tls;
 
+pub use decider::Clock;
 pub use forward_auth::{Dialect, FORWARD_AUTH_PATH, ForwardAuth, ForwardAuthService, Peer, Settings};
+pub use gateway::{Gateway, GatewayBody, GatewaySettings, gateway_not_ready, upstream_tls};
 pub use peers::TrustedPeers;
-pub use serve::{Limits, serve};
+pub use serve::{Limits, serve, serve_tls};
+pub use tls::{Certificate, CertificateError, read_certificates};

@@ -10,14 +10,17 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 
 use crate::patient::Patient;
+use crate::tls::Certificate;
 
 /// A pause after the listener failed: out of descriptors, most likely, and some will be given back.
 const BREATH: Duration = Duration::from_millis(50);
@@ -57,7 +60,36 @@ where
     F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
-    let server = Server { builder: builder(limits), graceful: GracefulShutdown::new(), limits };
+    run(listener, limits, None, answer, stop).await;
+}
+
+/// The same with TLS, under the certificate as it is when a connection begins.
+pub async fn serve_tls<A, F, B>(
+    listener: TcpListener,
+    limits: Limits,
+    certificate: &Certificate,
+    answer: A,
+    stop: impl Future<Output = ()>,
+) where
+    A: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    run(listener, limits, Some(certificate.acceptor()), answer, stop).await;
+}
+
+async fn run<A, F, B>(
+    listener: TcpListener,
+    limits: Limits,
+    tls: Option<TlsAcceptor>,
+    answer: A,
+    stop: impl Future<Output = ()>,
+) where
+    A: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    let server = Server { builder: builder(limits), graceful: GracefulShutdown::new(), limits, tls };
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut full = false;
     let mut stop = std::pin::pin!(stop);
@@ -95,6 +127,7 @@ struct Server {
     builder: Builder<TokioExecutor>,
     graceful: GracefulShutdown,
     limits: Limits,
+    tls: Option<TlsAcceptor>,
 }
 
 impl Server {
@@ -114,16 +147,42 @@ impl Server {
             tracing::debug!(%error, "answers may wait for more to send");
         }
         let service = service_fn(move |request| answer(request, peer));
-        let stream = Patient::new(stream, self.limits.header_timeout, self.limits.write_timeout);
-        let connection = self.builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = self.graceful.watch(connection);
+        let (builder, limits, watcher) = (self.builder.clone(), self.limits, self.graceful.watcher());
+        let tls = self.tls.clone();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let served = match tls {
+                None => answer_all(stream, &builder, limits, watcher, service).await,
+                Some(tls) => match tokio::time::timeout(limits.header_timeout, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => answer_all(stream, &builder, limits, watcher, service).await,
+                    Ok(Err(error)) => Err(error.into()),
+                    Err(elapsed) => Err(elapsed.into()),
+                },
+            };
+            if let Err(error) = served {
                 tracing::debug!(%peer, %error, "a connection broke");
             }
             drop(place);
         });
     }
+}
+
+/// Answers what comes on one connection, to its end.
+async fn answer_all<S, T, B>(
+    stream: S,
+    builder: &Builder<TokioExecutor>,
+    limits: Limits,
+    watcher: Watcher,
+    service: T,
+) -> Result<(), Box<dyn Error + Send + Sync>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    T::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    let stream = Patient::new(stream, limits.header_timeout, limits.write_timeout);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    watcher.watch(connection).await
 }
 
 fn builder(limits: Limits) -> Builder<TokioExecutor> {

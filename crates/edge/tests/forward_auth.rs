@@ -15,7 +15,7 @@ use claviger_domain::time::Timestamp;
 use claviger_edge::{Dialect, ForwardAuth, ForwardAuthService, Peer, Settings, TrustedPeers};
 use claviger_verify::{
     ApiFacts, ApplicationFacts, DigestGeneration, DigestKeys, EnvironmentFacts, Failures, Index, KeyFacts,
-    KeySetFacts, Meters, SubscriptionFacts,
+    KeySetFacts, Meters, Routing, SubscriptionFacts,
 };
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -46,6 +46,7 @@ fn api(slug: &str, id: u8, change: impl FnOnce(&mut ApiFacts)) -> ApiFacts {
             .map(|word| ApiPermission::new(word).expect("a permission"))
             .to_vec(),
         ip_allow_list: None,
+        routing: Routing::default(),
     };
     change(&mut facts);
     facts

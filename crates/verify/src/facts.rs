@@ -1,9 +1,11 @@
 //! What deciding knows about the world, as plain values: the rows that a snapshot streams in, and what
 //! events are turned into. Nothing here is a secret or can become one again: digests only.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use claviger_domain::apis::{Api, ApiPermission, AuthType, CredentialHeaders, Requires};
+use claviger_domain::apis::{
+    Api, ApiPermission, ApiSettings, AuthType, Cors, CredentialHeaders, Requires, Upstream,
+};
 use claviger_domain::applications::{Application, ApplicationStatus};
 use claviger_domain::environments::Environment;
 use claviger_domain::id::{ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, KeySetId, OrganizationId};
@@ -43,6 +45,34 @@ pub struct ApiFacts {
     pub permissions: Vec<ApiPermission>,
     /// `None` lets any address in.
     pub ip_allow_list: Option<Vec<IpNet>>,
+    pub routing: Routing,
+}
+
+/// Where a door that passes calls on itself takes them, and which pages may make them. Deciding does not look
+/// at it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Routing {
+    pub upstreams: Vec<Upstream>,
+    pub environment_upstreams: BTreeMap<EnvironmentId, Vec<Upstream>>,
+    pub cors: Option<Cors>,
+}
+
+impl Routing {
+    /// The upstreams of an Environment: its own, or else those of all.
+    pub fn upstreams(&self, environment: Option<EnvironmentId>) -> &[Upstream] {
+        let own = environment.and_then(|id| self.environment_upstreams.get(&id));
+        own.filter(|own| !own.is_empty()).unwrap_or(&self.upstreams)
+    }
+}
+
+impl From<&ApiSettings> for Routing {
+    fn from(settings: &ApiSettings) -> Self {
+        Self {
+            upstreams: settings.upstreams.clone(),
+            environment_upstreams: settings.environment_upstreams.clone(),
+            cors: settings.cors.clone(),
+        }
+    }
 }
 
 impl ApiFacts {
@@ -66,6 +96,7 @@ impl From<&Api> for ApiFacts {
             credential_headers: api.settings.credential_headers.clone(),
             permissions: api.settings.permissions.clone(),
             ip_allow_list: api.settings.ip_allow_list.clone(),
+            routing: Routing::from(&api.settings),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tracing_subscriber::EnvFilter;
 
-use super::Configuration;
+use super::{Configuration, GatewayOptions};
 
 /// Whether a finding forbids to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -87,7 +87,8 @@ fn origins(configuration: &Configuration, findings: &mut Vec<Finding>) {
     let same_host = host.parse::<IpAddr>().map_or(host == "localhost" && gateway.ip().is_loopback(), |ip| {
         ip == gateway.ip() || gateway.ip().is_unspecified()
     });
-    if port == gateway.port() && same_host {
+    // Port 0 asks the system for any that is free.
+    if port != 0 && port == gateway.port() && same_host {
         let detail = format!(
             "{url} is the origin of the gateway ({gateway}): console and gateway never share one, or an \
              upstream's page could act as the person signed in; give them different ports or names"
@@ -158,6 +159,7 @@ fn values(configuration: &Configuration, findings: &mut Vec<Finding>) {
     if doors.max_staleness.is_zero() {
         findings.push(Finding::error("doors.max_staleness", "must be longer than nothing, such as PT1H"));
     }
+    gateway(&configuration.gateway, findings);
     let keeper = &configuration.keeper;
     if keeper.opens_per_actor_per_hour > keeper.opens_per_hour {
         let detail = "is more than `keeper.opens_per_hour`, which binds all actors together";
@@ -170,6 +172,27 @@ fn values(configuration: &Configuration, findings: &mut Vec<Finding>) {
         && claviger_domain::text::Name::new(name).is_err()
     {
         findings.push(Finding::error("node_name", "must be 1 to 100 characters of ordinary text"));
+    }
+}
+
+fn gateway(options: &GatewayOptions, findings: &mut Vec<Finding>) {
+    for (name, patience) in [
+        ("gateway.connect_timeout", options.connect_timeout),
+        ("gateway.answer_timeout", options.answer_timeout),
+        ("gateway.idle_timeout", options.idle_timeout),
+    ] {
+        if patience.is_zero() {
+            findings.push(Finding::error(name, "must be longer than nothing, such as PT5S"));
+        }
+    }
+    if options.certificate_file.is_some() != options.key_file.is_some() {
+        let detail = "a certificate needs its key and a key its certificate: set both files or neither";
+        findings.push(Finding::error("gateway.certificate_file", detail));
+    }
+    if let Some(environment) = &options.environment
+        && claviger_domain::text::Slug::new(environment).is_err()
+    {
+        findings.push(Finding::error("gateway.environment", "must be the slug of an Environment"));
     }
 }
 

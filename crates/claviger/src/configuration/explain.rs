@@ -47,6 +47,9 @@ impl Explanation<'_> {
             "public_url" => self.configuration.public_url.clone(),
             "master_key_file" => "made by the keeper in data_dir".to_owned(),
             "node_name" => "the name of the host".to_owned(),
+            "environment" => "the credential's own".to_owned(),
+            "certificate_file" | "key_file" => "none: no TLS".to_owned(),
+            "upstream_ca_file" => "none: the system's authorities alone".to_owned(),
             _ => String::new(),
         }
     }
@@ -55,6 +58,7 @@ impl Explanation<'_> {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(_, text) => text.clone(),
+        Value::Array(_, items) if items.is_empty() => "none".to_owned(),
         Value::Array(_, items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
         Value::Num(_, number) => number
             .to_i128()

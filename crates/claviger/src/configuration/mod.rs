@@ -9,6 +9,7 @@ mod settings;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use claviger_domain::time::Period;
 
@@ -16,7 +17,8 @@ pub(crate) use checks::{Finding, Weight};
 use explain::Line;
 pub(crate) use layers::variable_name;
 pub(crate) use settings::{
-    DatabaseUrl, Dialect, Form, KeeperLimits, LogFormat, LogSettings, SECTIONS, Section, Setting,
+    DatabaseUrl, Dialect, EgressSettings, Form, KeeperLimits, LogFormat, LogSettings, SECTIONS, Section,
+    Setting,
 };
 
 use settings::Settings;
@@ -38,6 +40,8 @@ pub(crate) struct Configuration {
     pub(crate) master_key_file: Option<PathBuf>,
     pub(crate) node_name: Option<String>,
     pub(crate) doors: DoorSettings,
+    pub(crate) gateway: GatewayOptions,
+    pub(crate) egress: EgressSettings,
     pub(crate) keeper: KeeperLimits,
     pub(crate) log: LogSettings,
 }
@@ -49,6 +53,18 @@ pub(crate) struct DoorSettings {
     pub(crate) dialect: Dialect,
     pub(crate) failures_per_minute: u32,
     pub(crate) max_staleness: Period,
+}
+
+/// How the gateway passes calls on.
+#[derive(Debug)]
+pub(crate) struct GatewayOptions {
+    pub(crate) environment: Option<String>,
+    pub(crate) certificate_file: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) upstream_ca_file: Option<PathBuf>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) answer_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
 }
 
 /// What is read and from where, before it is known to be good.
@@ -131,9 +147,28 @@ impl From<Settings> for Configuration {
                 failures_per_minute: doors.failures_per_minute,
                 max_staleness: doors.max_staleness,
             },
+            gateway: GatewayOptions::from(settings.gateway),
+            egress: settings.egress,
             keeper: settings.keeper,
             log: settings.log,
             data_dir,
+        }
+    }
+}
+
+impl From<settings::Gateway> for GatewayOptions {
+    fn from(settings: settings::Gateway) -> Self {
+        let duration = |period: Period| {
+            Duration::from_secs(u64::try_from(period.shortest_seconds()).unwrap_or_default())
+        };
+        Self {
+            environment: settings.environment,
+            certificate_file: settings.certificate_file,
+            key_file: settings.key_file,
+            upstream_ca_file: settings.upstream_ca_file,
+            connect_timeout: duration(settings.connect_timeout),
+            answer_timeout: duration(settings.answer_timeout),
+            idle_timeout: duration(settings.idle_timeout),
         }
     }
 }

@@ -83,7 +83,7 @@ section! {
         database_url: Option<DatabaseUrl>, Form::Secret, "";
         /// Where console, REST API and forward-auth listen.
         listen: SocketAddr, Form::Address, "\"127.0.0.1:7700\"";
-        /// Where the built-in gateway will listen. Checked, but nothing listens there yet.
+        /// Where the built-in gateway listens: `/{api}/…` goes to the API's upstream if it may.
         gateway_listen: SocketAddr, Form::Address, "\"127.0.0.1:7701\"";
         /// Where Envoy's external authorization will listen. Checked, but nothing listens there yet.
         ext_authz_listen: SocketAddr, Form::Address, "\"127.0.0.1:7702\"";
@@ -100,6 +100,10 @@ section! {
     } {
         /// The doors' own.
         doors: Doors,
+        /// The gateway's own.
+        gateway: Gateway,
+        /// What connections to others obey.
+        egress: EgressSettings,
         /// The keeper's own.
         keeper: KeeperLimits,
         /// The log's own.
@@ -122,6 +126,38 @@ section! {
         /// For how long deciding goes on from memory while the log can't be reached; after that every call
         /// is refused as `stale`. An ISO 8601 duration.
         max_staleness: Period, Form::Text, "\"PT24H\"";
+    }
+}
+
+section! {
+    /// How the built-in gateway passes calls on.
+    Gateway {
+        /// The Environment that this gateway is for, by its slug: a credential of another is
+        /// `wrong_environment`. Left out: the credential's own counts, and picks the upstreams.
+        environment: Option<String>, Form::Text, "";
+        /// The file with the certificate for TLS, and those that vouch for it, as PEM. It is read again when it
+        /// changes. Left out: no TLS.
+        certificate_file: Option<PathBuf>, Form::Path, "";
+        /// The file with the certificate's private key, as PEM.
+        key_file: Option<PathBuf>, Form::Path, "";
+        /// A file with certificate authorities that upstreams are believed by, besides those of the system, as
+        /// PEM.
+        upstream_ca_file: Option<PathBuf>, Form::Path, "";
+        /// How long an upstream may take to be connected to. An ISO 8601 duration.
+        connect_timeout: Period, Form::Text, "\"PT5S\"";
+        /// How long an upstream may take to begin its answer after the last piece of the call.
+        answer_timeout: Period, Form::Text, "\"PT60S\"";
+        /// How long nothing may move in an open call, such as a WebSocket or a stream of events.
+        idle_timeout: Period, Form::Text, "\"PT5M\"";
+    }
+}
+
+section! {
+    /// What connections to addresses obey that others can choose.
+    EgressSettings {
+        /// Networks that may be reached although their kind is refused: link-local ones, for upstreams. Metadata
+        /// services and Claviger's own addresses are refused all the same. Networks in CIDR notation.
+        allow: Vec<IpNet>, Form::List, "[]";
     }
 }
 
@@ -150,6 +186,8 @@ section! {
 pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "", settings: Settings::SETTINGS },
     Section { name: "doors", settings: Doors::SETTINGS },
+    Section { name: "gateway", settings: Gateway::SETTINGS },
+    Section { name: "egress", settings: EgressSettings::SETTINGS },
     Section { name: "keeper", settings: KeeperLimits::SETTINGS },
     Section { name: "log", settings: LogSettings::SETTINGS },
 ];

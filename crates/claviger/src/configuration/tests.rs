@@ -118,6 +118,10 @@ fn contradictions_forbid_to_start() {
         ("node_name = \"\"", "node_name"),
         ("[doors]\ntrusted = [\"0.0.0.0/0\"]", "doors.trusted"),
         ("[doors]\nmax_staleness = \"P0D\"", "doors.max_staleness"),
+        ("[gateway]\nidle_timeout = \"P0D\"", "gateway.idle_timeout"),
+        ("[gateway]\ncertificate_file = \"a.pem\"", "gateway.certificate_file"),
+        ("[gateway]\nkey_file = \"a.pem\"", "gateway.certificate_file"),
+        ("[gateway]\nenvironment = \"No Slug\"", "gateway.environment"),
         ("[doors]\nfailures_per_minute = 0", "doors.failures_per_minute"),
         ("[log]\nfilter = \"a=b=c\"", "log.filter"),
     ] {

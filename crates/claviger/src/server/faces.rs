@@ -11,7 +11,7 @@ use super::switchboard::Faces;
 use crate::configuration::{Configuration, Dialect};
 
 /// All that answers on the main address.
-pub(super) fn of(service: &Service, configuration: &Configuration) -> Faces {
+pub(super) fn of(service: &Service, configuration: &Configuration, failures: Arc<Failures>) -> Faces {
     let options = claviger_api::Options {
         public_url: configuration.public_url.clone(),
         trusted: configuration.doors.trusted.clone(),
@@ -19,11 +19,11 @@ pub(super) fn of(service: &Service, configuration: &Configuration) -> Faces {
     };
     Faces {
         rest: claviger_api::Face::new(service.clone(), &SystemEntropy, options),
-        forward_auth: Arc::new(forward_auth(service, configuration)),
+        forward_auth: Arc::new(forward_auth(service, configuration, failures)),
     }
 }
 
-fn forward_auth(service: &Service, configuration: &Configuration) -> ForwardAuth {
+fn forward_auth(service: &Service, configuration: &Configuration, failures: Arc<Failures>) -> ForwardAuth {
     let doors = &configuration.doors;
     let clock = service.clone();
     let settings = Settings {
@@ -35,12 +35,11 @@ fn forward_auth(service: &Service, configuration: &Configuration) -> ForwardAuth
         clock: Arc::new(move || clock.now()),
         request_id_prefix: request_id_prefix(),
     };
-    let failures = Arc::new(Failures::new(doors.failures_per_minute));
     ForwardAuth::new(Arc::clone(service.index()), Arc::clone(service.meters()), failures, settings)
 }
 
 /// Different at each start, so that ids of two lives of a server are told apart.
-fn request_id_prefix() -> String {
+pub(super) fn request_id_prefix() -> String {
     let mut random = [0; 6];
     SystemEntropy.fill(&mut random);
     format!("req_{}", claviger_wire::events::hex(&random))

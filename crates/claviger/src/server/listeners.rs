@@ -19,6 +19,7 @@ pub(super) const FOR_MONITORING: Limits = Limits { connections: 64, ..Limits::DE
 pub(super) struct Listeners {
     /// REST API and forward-auth.
     pub(super) main: TcpListener,
+    pub(super) gateway: TcpListener,
     pub(super) metrics: TcpListener,
 }
 
@@ -26,8 +27,15 @@ impl Listeners {
     pub(super) async fn bind(configuration: &Configuration) -> anyhow::Result<Self> {
         Ok(Self {
             main: bind("listen", configuration.listen).await?,
+            gateway: bind("gateway_listen", configuration.gateway_listen).await?,
             metrics: bind("metrics_listen", configuration.metrics_listen).await?,
         })
+    }
+
+    /// All addresses of ours, with the ports that the system chose where it was left to choose.
+    pub(super) fn own(&self, configuration: &Configuration) -> Vec<SocketAddr> {
+        let taken = [&self.main, &self.gateway, &self.metrics].into_iter().flat_map(TcpListener::local_addr);
+        own(configuration).into_iter().filter(|address| address.port() != 0).chain(taken).collect()
     }
 }
 
@@ -50,7 +58,17 @@ pub(super) fn own(configuration: &Configuration) -> Vec<SocketAddr> {
 
 /// What the main address allows. Callers must never use up the files that the database needs.
 pub(super) fn limits() -> Limits {
-    let room = most_files().saturating_sub(OWN_FILES).max(1);
+    limits_of(2)
+}
+
+/// What the gateway's address allows: each of its callers may need a connection to an upstream too.
+pub(super) fn limits_of_gateway() -> Limits {
+    limits_of(4)
+}
+
+/// This part of the files that are there for callers.
+fn limits_of(part: u64) -> Limits {
+    let room = (most_files().saturating_sub(OWN_FILES) / part).max(1);
     let connections = usize::try_from(room).unwrap_or(usize::MAX);
     Limits { connections: connections.min(Limits::DEFAULT.connections), ..Limits::DEFAULT }
 }

@@ -8,6 +8,7 @@
 mod assembly;
 mod data;
 mod faces;
+mod gateway;
 mod keeper;
 mod listeners;
 mod signals;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use claviger_service::Service;
 use claviger_store::{Options, Store};
+use claviger_verify::Failures;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +31,7 @@ pub(crate) use signals::watch as watch_signals;
 
 use crate::configuration::Configuration;
 use crate::telemetry::{self, Metrics};
+use gateway::GatewayDoor;
 use listeners::Listeners;
 use switchboard::Switchboard;
 use tasks::Tasks;
@@ -52,6 +55,7 @@ pub(crate) struct Opened {
     store: Store,
     switchboard: Switchboard,
     listening: Vec<JoinHandle<()>>,
+    gateway: GatewayDoor,
     stop: CancellationToken,
 }
 
@@ -76,6 +80,8 @@ impl Opened {
             .with_context(|| format!("open the database {}", url.masked()))?;
         let switchboard = Switchboard::default();
         let stop = CancellationToken::new();
+        let own = listeners.own(&configuration);
+        let gateway = GatewayDoor::open(listeners.gateway, &configuration, own, &stop)?;
         let listening = vec![
             tokio::spawn(switchboard.clone().serve(
                 listeners.main,
@@ -90,8 +96,8 @@ impl Opened {
             )),
             tokio::spawn(tasks::upkeep(metrics)),
         ];
-        tracing::info!(listen = %configuration.listen, metrics = %configuration.metrics_listen, "listening");
-        Ok(Self { configuration, store, switchboard, listening, stop })
+        tracing::info!(listen = %configuration.listen, gateway = %configuration.gateway_listen, metrics = %configuration.metrics_listen, "listening");
+        Ok(Self { configuration, store, switchboard, listening, gateway, stop })
     }
 
     /// Waits until the database is initialised, then puts everything together. None: told to end first.
@@ -106,10 +112,12 @@ impl Opened {
     }
 
     /// Connects the faces of a service that is already put together.
-    pub(crate) async fn run_with(self, service: Service) -> anyhow::Result<Running> {
+    pub(crate) async fn run_with(mut self, service: Service) -> anyhow::Result<Running> {
         service.load().await.context("load the index")?;
         service.report_node().await.context("report the node")?;
-        self.switchboard.connect(faces::of(&service, &self.configuration));
+        let failures = Arc::new(Failures::new(self.configuration.doors.failures_per_minute));
+        self.gateway.connect(&service, &self.configuration, Arc::clone(&failures))?;
+        self.switchboard.connect(faces::of(&service, &self.configuration, failures));
         let tasks = Tasks::start(&service, &self.stop);
         tracing::info!(public_url = self.configuration.public_url, "ready");
         Ok(Running { service, opened: self, tasks })
@@ -149,7 +157,7 @@ impl Opened {
         let [main, metrics, upkeep] =
             <[_; 3]>::try_from(self.listening).unwrap_or_else(|_| unreachable!("three"));
         upkeep.abort();
-        let _ = tokio::join!(main, metrics);
+        let _ = tokio::join!(main, metrics, self.gateway.close());
         self.store.close().await;
     }
 }

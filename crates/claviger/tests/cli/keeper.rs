@@ -126,5 +126,6 @@ fn another_keepers_database_is_refused() {
 
 /// A server that is expected to end by itself.
 fn serve_to_its_end(claviger: &Claviger) -> claviger_testkit::Output {
-    claviger.run_on_data(&["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
+    let any = "127.0.0.1:0";
+    claviger.run_on_data(&["serve", "--listen", any, "--gateway-listen", any, "--metrics-listen", any])
 }

@@ -26,7 +26,7 @@ fn it_ends_in_a_good_call_allowed_and_a_bad_one_refused_and_a_second_run_reuses_
     let claviger = claviger();
     let run = || {
         let mut command = claviger.command_on_data(&["quickstart", "--exit"]);
-        for flag in ["--listen", "--metrics-listen"] {
+        for flag in ["--listen", "--gateway-listen", "--metrics-listen"] {
             command.args([flag, &claviger_testkit::free_port().address().to_string()]);
         }
         Output::of(&mut command, "")

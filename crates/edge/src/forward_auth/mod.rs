@@ -1,7 +1,6 @@
 //! Forward-auth: a proxy asks before each call, with the call's headers, and passes the call on only at
 //! 200 (surface.md, "Deciding"). No service key: only peers in `doors.trusted` are answered.
 
-mod answer;
 mod query;
 mod target;
 
@@ -14,14 +13,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use claviger_domain::scope::Scope;
-use claviger_domain::time::Timestamp;
-use claviger_verify::{Decision, Failures, Index, Meters, Places, Request, Scratch, extract};
-use http::{Method, StatusCode};
+use claviger_verify::{Decision, Failures, Index, Meters};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::Full;
 
-use self::answer::{Answer, Problem, RequestId};
 use self::query::Query;
+use crate::answer::{self, Problem, RequestId};
+use crate::decider::{Call, Clock, Decider};
 use crate::peers::TrustedPeers;
 
 /// Where forward-auth is asked.
@@ -43,7 +41,7 @@ pub struct Settings {
     pub trusted: TrustedPeers,
     pub dialect: Dialect,
     /// What time it is.
-    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    pub clock: Clock,
     /// The beginning of request ids made here, different at each start.
     pub request_id_prefix: String,
 }
@@ -59,21 +57,46 @@ impl fmt::Debug for Settings {
 
 /// The door. It answers at once, from memory.
 pub struct ForwardAuth {
-    index: Arc<Index>,
-    meters: Arc<Meters>,
-    failures: Arc<Failures>,
+    decider: Decider,
     settings: Settings,
     asked: AtomicU64,
 }
 
+/// What the door says.
+enum Answer {
+    /// The call may pass, and this is whose it is.
+    Pass(HeaderMap),
+    Refuse(Problem),
+}
+
+impl From<Problem> for Answer {
+    fn from(problem: Problem) -> Self {
+        Self::Refuse(problem)
+    }
+}
+
+const UNTRUSTED_PEER: Problem = Problem::new(
+    StatusCode::FORBIDDEN,
+    "untrusted_peer",
+    "Forward-auth answers only the proxies in `doors.trusted`; this address is not one of them.",
+);
+const METHOD_NOT_ALLOWED: Problem = Problem::new(
+    StatusCode::METHOD_NOT_ALLOWED,
+    "method_not_allowed",
+    "Forward-auth is asked with GET; the call's own method stands in a header.",
+)
+.allow("GET, HEAD");
+const BAD_QUERY: Problem = Problem::new(
+    StatusCode::BAD_REQUEST,
+    "bad_query",
+    "The query takes `api`, `environment`, `permissions` and `errors=auth_request`, each once.",
+);
+
 impl ForwardAuth {
-    pub const fn new(
-        index: Arc<Index>,
-        meters: Arc<Meters>,
-        failures: Arc<Failures>,
-        settings: Settings,
-    ) -> Self {
-        Self { index, meters, failures, settings, asked: AtomicU64::new(0) }
+    pub fn new(index: Arc<Index>, meters: Arc<Meters>, failures: Arc<Failures>, settings: Settings) -> Self {
+        let (trusted, clock) = (settings.trusted.clone(), Arc::clone(&settings.clock));
+        let decider = Decider::new(index, meters, failures, trusted, clock);
+        Self { decider, settings, asked: AtomicU64::new(0) }
     }
 
     /// Answers what was asked at [`FORWARD_AUTH_PATH`] by this peer.
@@ -81,8 +104,15 @@ impl ForwardAuth {
         let id = RequestId::of(request.headers(), || self.fresh_id());
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let auth_request = query.as_ref().map_or_else(|bad| bad.auth_request, |query| query.auth_request);
-        let answer = self.consider(request, peer, query);
-        answer.into_response(&id, auth_request)
+        match self.consider(request, peer, query) {
+            Answer::Pass(mut headers) => {
+                headers.insert(answer::REQUEST_ID, id.0);
+                let mut response = http::Response::new(Full::default());
+                *response.headers_mut() = headers;
+                response
+            }
+            Answer::Refuse(problem) => problem.into_response(&id, auth_request),
+        }
     }
 
     fn consider<B>(
@@ -92,14 +122,14 @@ impl ForwardAuth {
         query: Result<Query<'_>, query::BadQuery>,
     ) -> Answer {
         if request.method() != Method::GET && request.method() != Method::HEAD {
-            return Problem::METHOD_NOT_ALLOWED.into();
+            return METHOD_NOT_ALLOWED.into();
         }
         if !self.settings.trusted.contains(peer) {
-            return Problem::UNTRUSTED_PEER.into();
+            return UNTRUSTED_PEER.into();
         }
         let query = match query {
             Ok(query) => query,
-            Err(bad) => return Problem::bad_query(bad.parameter).into(),
+            Err(bad) => return BAD_QUERY.about(bad.parameter).into(),
         };
         let named = query.api.as_deref().map(|api| Ok(api.into()));
         let api = named.unwrap_or_else(|| target::api_of(request.headers(), self.settings.dialect));
@@ -109,36 +139,14 @@ impl ForwardAuth {
         }
     }
 
-    fn decide(&self, headers: &http::HeaderMap, peer: IpAddr, query: &Query<'_>, api: &str) -> Answer {
-        let now = (self.settings.clock)();
-        let client = self.settings.trusted.client(peer, headers);
-        let door = self.index.door(api);
-        let places = door.as_ref().map_or(Places::STANDARD, |door| door.places());
-        let mut scratch = Scratch::new();
-        let fields = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    fn decide(&self, headers: &HeaderMap, peer: IpAddr, query: &Query<'_>, api: &str) -> Answer {
         let asked = query.permissions();
-        let decision = self.index.decide(
-            &Request {
-                credential: extract(&places, fields, &mut scratch).credential,
-                api: Some(api),
-                environment: query.environment.as_deref(),
-                permissions: asked.as_slice(),
-                ip: client,
-                cost: 1,
-                scope: Scope::EVERYTHING,
-            },
-            now,
-        );
-        self.meters.observe(&decision, client, now);
-        self.translate(&decision, client.unwrap_or(peer), now, places.basic)
-    }
-
-    fn translate(&self, decision: &Decision, source: IpAddr, now: Timestamp, basic: bool) -> Answer {
-        let refused = decision.code().status() == StatusCode::UNAUTHORIZED.as_u16();
-        if refused && self.failures.failed(source, now) {
-            return Problem::too_many_failures(self.failures.retry_after_seconds()).into();
-        }
-        Answer::of(decision, basic)
+        let environment = query.environment.as_deref();
+        let call = Call { headers, peer, api, environment, permissions: asked.as_slice() };
+        self.decider.decide(&call, |decided| match decided.refusal() {
+            Some(problem) => Answer::Refuse(problem),
+            None => Answer::Pass(identity(&decided.decision)),
+        })
     }
 
     fn fresh_id(&self) -> String {
@@ -150,6 +158,13 @@ impl fmt::Debug for ForwardAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ForwardAuth").field(&self.settings).finish()
     }
+}
+
+fn identity(decision: &Decision) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(answer::CODE, HeaderValue::from_static(decision.code().as_str()));
+    answer::put_identity(decision, &mut headers);
+    headers
 }
 
 /// Who opened the connection. Whoever mounts [`ForwardAuthService`] puts it into the request's extensions;

@@ -13,7 +13,7 @@ use claviger_domain::text::{Name, Slug};
 use claviger_domain::time::Timestamp;
 use claviger_verify::{
     ApiFacts, ApplicationFacts, DigestGeneration, DigestKeys, EnvironmentFacts, Index, KeyEnd, KeyFacts,
-    KeySetFacts, SubscriptionFacts,
+    KeySetFacts, Routing, SubscriptionFacts,
 };
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
@@ -203,6 +203,7 @@ fn api(at: usize, slug: &str) -> ApiFacts {
             .map(|word| ApiPermission::new(word).expect("a permission"))
             .to_vec(),
         ip_allow_list: None,
+        routing: Routing::default(),
     }
 }
 

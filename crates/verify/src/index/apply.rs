@@ -9,7 +9,7 @@ use claviger_domain::key_sets::KeyStatus;
 use claviger_domain::text::Slug;
 
 use super::writer::{Contradiction, Writer};
-use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeyFacts, KeySetFacts};
+use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeyFacts, KeySetFacts, Routing};
 
 type Owner = (OrganizationId, GroupId);
 
@@ -156,6 +156,7 @@ impl ApiFacts {
         self.credential_headers.clone_from(&settings.credential_headers);
         self.permissions.clone_from(&settings.permissions);
         self.ip_allow_list.clone_from(&settings.ip_allow_list);
+        self.routing = Routing::from(settings);
     }
 }
 
@@ -172,6 +173,7 @@ fn api_begun(id: ApiId, slug: &Slug, owner: Owner, settings: &ApiSettings, expos
         credential_headers: settings.credential_headers.clone(),
         permissions: settings.permissions.clone(),
         ip_allow_list: settings.ip_allow_list.clone(),
+        routing: Routing::from(settings),
     }
 }
 

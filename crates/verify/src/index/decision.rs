@@ -95,6 +95,11 @@ impl Decision {
         self.proved.and_then(|proved| self.world.expires_at(proved.key, proved.life))
     }
 
+    /// When the clock will end the Key, by its expiration or its retirement.
+    pub fn stops_at(&self) -> Option<Timestamp> {
+        self.proved.and_then(|proved| proved.life.stops_at())
+    }
+
     /// All of the API's own permissions that are held, in the API's order.
     pub fn permissions(&self) -> impl Iterator<Item = &str> {
         let held = self.proved.and_then(|proved| {

@@ -19,6 +19,7 @@ use arc_swap::{ArcSwap, Guard};
 use claviger_domain::apis::AuthType;
 use claviger_domain::decision::Code;
 use claviger_domain::event::{Event, Position};
+use claviger_domain::id::EnvironmentId;
 use claviger_domain::time::Timestamp;
 use parking_lot::Mutex;
 
@@ -32,6 +33,7 @@ pub use self::writer::Contradiction;
 use self::writer::Writer;
 use crate::digests::DigestKeys;
 use crate::extract::Places;
+use crate::facts::Routing;
 use crate::follower::{ApplyError, Follower, Freshness, Standing};
 use crate::request::Request;
 
@@ -166,6 +168,21 @@ impl Door {
             secret: api.credential_headers.secret(),
             basic: api.auth_types.contains(&AuthType::Basic),
         })
+    }
+
+    /// Whether calls may be made at all.
+    pub fn exposed(&self) -> bool {
+        self.world.catalog.api(self.slot).is_some_and(|api| api.exposed)
+    }
+
+    /// Where its calls are passed on to.
+    pub fn routing(&self) -> Option<&Routing> {
+        self.world.catalog.api(self.slot).map(|api| &api.routing)
+    }
+
+    /// The Environment of this slug or id, as its id.
+    pub fn environment(&self, named: &str) -> Option<EnvironmentId> {
+        self.world.catalog.environment_named(named)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The decision as HTTP: status, `X-Claviger-Code` on every answer, identity on 200, a problem otherwise.
+//! What the doors that speak HTTP say: who calls, or a problem with its status and `X-Claviger-Code`.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -10,31 +10,25 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTI
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
-const CODE: HeaderName = HeaderName::from_static("x-claviger-code");
+pub(crate) const CODE: HeaderName = HeaderName::from_static("x-claviger-code");
 const APPLICATION: HeaderName = HeaderName::from_static("x-claviger-application");
 const KEY_ID: HeaderName = HeaderName::from_static("x-claviger-key-id");
 const ENVIRONMENT: HeaderName = HeaderName::from_static("x-claviger-environment");
 const PERMISSIONS: HeaderName = HeaderName::from_static("x-claviger-permissions");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"claviger\"");
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"claviger\", charset=\"UTF-8\"");
 
-/// What the door says.
-pub(super) enum Answer {
-    /// The call may pass, and this is whose it is.
-    Pass(HeaderMap),
-    Refuse(Problem),
-}
-
 /// Why the call may not pass, or was not understood.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: Cow<'static, str>,
     parameter: Option<String>,
     challenge: Challenge,
+    allow: Option<&'static str>,
     retry_after_seconds: Option<u32>,
 }
 
@@ -46,40 +40,8 @@ enum Challenge {
     BearerOrBasic,
 }
 
-impl From<Problem> for Answer {
-    fn from(problem: Problem) -> Self {
-        Self::Refuse(problem)
-    }
-}
-
-impl Answer {
-    pub(super) fn of(decision: &Decision, basic: bool) -> Self {
-        if decision.allowed() {
-            Self::Pass(identity(decision))
-        } else {
-            Self::Refuse(Problem::of(decision.code(), basic))
-        }
-    }
-
-    /// With `auth_request` every refusal that is not 401 is 403, since nginx makes 500 of all others; the
-    /// code keeps what it was.
-    pub(super) fn into_response(self, id: &RequestId, auth_request: bool) -> Response<Full<Bytes>> {
-        match self {
-            Self::Pass(mut headers) => {
-                headers.insert(REQUEST_ID, id.0.clone());
-                let mut response = Response::new(Full::default());
-                *response.headers_mut() = headers;
-                response
-            }
-            Self::Refuse(problem) => problem.into_response(id, auth_request),
-        }
-    }
-}
-
-/// The headers that tell the upstream who calls.
-fn identity(decision: &Decision) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(8);
-    headers.insert(CODE, HeaderValue::from_static(Code::Valid.as_str()));
+/// Puts in the headers that tell the upstream who calls.
+pub(crate) fn put_identity(decision: &Decision, headers: &mut HeaderMap) {
     let mut text = String::with_capacity(64);
     let mut put = |name: HeaderName, write: &dyn Fn(&mut String)| {
         text.clear();
@@ -101,33 +63,22 @@ fn identity(decision: &Decision) -> HeaderMap {
     if let Some(environment) = decision.environment() {
         put(ENVIRONMENT, &|text| text.push_str(environment.slug.as_str()));
     }
-    headers
 }
 
 impl Problem {
-    pub(super) const UNTRUSTED_PEER: Self = Self::new(
-        StatusCode::FORBIDDEN,
-        "untrusted_peer",
-        "Forward-auth answers only the proxies in `doors.trusted`; this address is not one of them.",
-    );
-    pub(super) const METHOD_NOT_ALLOWED: Self = Self::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "Forward-auth is asked with GET; the call's own method stands in a header.",
-    );
-
-    const fn new(status: StatusCode, code: &'static str, detail: &'static str) -> Self {
+    pub(crate) const fn new(status: StatusCode, code: &'static str, detail: &'static str) -> Self {
         Self {
             status,
             code,
             detail: Cow::Borrowed(detail),
             parameter: None,
             challenge: Challenge::None,
+            allow: None,
             retry_after_seconds: None,
         }
     }
 
-    fn of(code: Code, basic: bool) -> Self {
+    pub(crate) fn of(code: Code, basic: bool) -> Self {
         let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::FORBIDDEN);
         let challenge = match (status, basic) {
             (StatusCode::UNAUTHORIZED, true) => Challenge::BearerOrBasic,
@@ -137,7 +88,7 @@ impl Problem {
         Self { challenge, ..Self::new(status, code.as_str(), detail(code)) }
     }
 
-    pub(super) fn too_many_failures(retry_after_seconds: u32) -> Self {
+    pub(crate) fn too_many_failures(retry_after_seconds: u32) -> Self {
         let detail = "Too many attempts from this address failed; good calls are not concerned.";
         Self {
             retry_after_seconds: Some(retry_after_seconds),
@@ -145,20 +96,20 @@ impl Problem {
         }
     }
 
-    pub(super) fn bad_query(parameter: String) -> Self {
-        let detail =
-            "The query takes `api`, `environment`, `permissions` and `errors=auth_request`, each once.";
-        Self { parameter: Some(parameter), ..Self::new(StatusCode::BAD_REQUEST, "bad_query", detail) }
+    /// The same with the methods that are allowed.
+    pub(crate) const fn allow(mut self, methods: &'static str) -> Self {
+        self.allow = Some(methods);
+        self
     }
 
-    pub(super) fn bad_header(name: &str) -> Self {
-        let detail = "Without `?api=` the path of the forwarded call has to name the API: once, from `/` on, \
-                      and without `.` or `..` segments.";
-        let parameter = Some(name.to_owned());
-        Self { parameter, ..Self::new(StatusCode::BAD_REQUEST, "bad_header", detail) }
+    /// The same about this parameter or header.
+    pub(crate) fn about(self, parameter: impl Into<String>) -> Self {
+        Self { parameter: Some(parameter.into()), ..self }
     }
 
-    fn into_response(self, id: &RequestId, auth_request: bool) -> Response<Full<Bytes>> {
+    /// With `auth_request` every refusal that is not 401 is 403, since nginx makes 500 of all others; the
+    /// code keeps what it was.
+    pub(crate) fn into_response(self, id: &RequestId, auth_request: bool) -> Response<Full<Bytes>> {
         let status = match self.status {
             StatusCode::UNAUTHORIZED => self.status,
             _ if auth_request => StatusCode::FORBIDDEN,
@@ -181,8 +132,8 @@ impl Problem {
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        if let Some(methods) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(methods));
         }
         response
     }
@@ -223,11 +174,12 @@ const fn detail(code: Code) -> &'static str {
 }
 
 /// What names the request in logs, here and at the proxy.
-pub(super) struct RequestId(HeaderValue);
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) HeaderValue);
 
 impl RequestId {
     /// The proxy's own, if it gave one that can be shown.
-    pub(super) fn of(headers: &HeaderMap, fresh: impl FnOnce() -> String) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, fresh: impl FnOnce() -> String) -> Self {
         let fits = |value: &&HeaderValue| {
             (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
         };

@@ -1,0 +1,134 @@
+//! The gateway on its address: taken with the others, answering once the service is put together, and ended
+//! without dropping a call.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use claviger_edge::{Certificate, Gateway, GatewaySettings, Limits, TrustedPeers, gateway_not_ready};
+use claviger_egress::{Egress, Rules};
+use claviger_service::Service;
+use claviger_service::ambient::{Entropy as _, SystemEntropy};
+use claviger_verify::Failures;
+use tokio::net::TcpListener;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{faces, listeners};
+use crate::configuration::{Configuration, GatewayOptions};
+
+/// The gateway's listener, with the gateway itself as soon as there is one.
+#[derive(Debug)]
+pub(super) struct GatewayDoor {
+    gateway: Arc<OnceLock<Arc<Gateway>>>,
+    serving: JoinHandle<()>,
+    watching: Vec<AbortHandle>,
+    own_listeners: Vec<SocketAddr>,
+    limits: Limits,
+}
+
+impl GatewayDoor {
+    /// Begins to answer that the node is starting.
+    pub(super) fn open(
+        listener: TcpListener,
+        configuration: &Configuration,
+        own_listeners: Vec<SocketAddr>,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let certificate = certificate(&configuration.gateway)?;
+        let gateway = Arc::new(OnceLock::<Arc<Gateway>>::new());
+        let (answering, tls) = (Arc::clone(&gateway), certificate.is_some());
+        let answer = move |request, peer| {
+            let gateway = answering.get().cloned();
+            async move {
+                Ok::<_, Infallible>(match gateway {
+                    Some(gateway) => gateway.answer(request, peer, tls).await,
+                    None => gateway_not_ready(),
+                })
+            }
+        };
+        let (limits, stop) = (listeners::limits_of_gateway(), stop.clone().cancelled_owned());
+        let mut watching = Vec::new();
+        let serving = match certificate {
+            None => tokio::spawn(claviger_edge::serve(listener, limits, answer, stop)),
+            Some(certificate) => {
+                let followed = certificate.clone();
+                watching.push(tokio::spawn(async move { followed.follow().await }).abort_handle());
+                let serve = async move {
+                    claviger_edge::serve_tls(listener, limits, &certificate, answer, stop).await;
+                };
+                tokio::spawn(serve)
+            }
+        };
+        Ok(Self { gateway, serving, watching, own_listeners, limits })
+    }
+
+    /// From here on calls are decided and passed on.
+    pub(super) fn connect(
+        &mut self,
+        service: &Service,
+        configuration: &Configuration,
+        failures: Arc<Failures>,
+    ) -> anyhow::Result<()> {
+        let options = &configuration.gateway;
+        let authorities = match &options.upstream_ca_file {
+            Some(file) => claviger_edge::read_certificates(file).context("gateway.upstream_ca_file")?,
+            None => Vec::new(),
+        };
+        let tls = claviger_edge::upstream_tls(authorities).context("gateway.upstream_ca_file")?;
+        let rules =
+            Rules { own_listeners: self.own_listeners.clone(), allow: configuration.egress.allow.clone() };
+        let (index, meters) = (Arc::clone(service.index()), Arc::clone(service.meters()));
+        let settings = settings(service, configuration);
+        let gateway = Arc::new(Gateway::new(index, meters, failures, Egress::new(rules), tls, settings));
+        let watched = Arc::clone(&gateway);
+        self.watching.push(tokio::spawn(async move { watched.watch().await }).abort_handle());
+        // There is one service, and so one gateway.
+        let _ = self.gateway.set(gateway);
+        Ok(())
+    }
+
+    /// Lets open calls end; the listener was told to stop.
+    pub(super) async fn close(self) {
+        let gateway = self.gateway.get();
+        let upgraded = async {
+            if let Some(gateway) = gateway {
+                gateway.close(self.limits.grace).await;
+            }
+        };
+        let (_, ()) = tokio::join!(self.serving, upgraded);
+        // A call that came last may have been upgraded since.
+        if let Some(gateway) = gateway {
+            gateway.close(Duration::ZERO).await;
+        }
+        self.watching.iter().for_each(AbortHandle::abort);
+    }
+}
+
+fn certificate(options: &GatewayOptions) -> anyhow::Result<Option<Certificate>> {
+    match (&options.certificate_file, &options.key_file) {
+        (Some(certificate), Some(key)) => {
+            let loaded = Certificate::load(certificate.clone(), key.clone());
+            Ok(Some(loaded.context("gateway.certificate_file and gateway.key_file")?))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn settings(service: &Service, configuration: &Configuration) -> GatewaySettings {
+    let (options, clock) = (&configuration.gateway, service.clone());
+    let mut trace_seed = [0; 16];
+    SystemEntropy.fill(&mut trace_seed);
+    GatewaySettings {
+        trusted: TrustedPeers::new(configuration.doors.trusted.clone()),
+        environment: options.environment.clone(),
+        connect_timeout: options.connect_timeout,
+        answer_timeout: options.answer_timeout,
+        idle_timeout: options.idle_timeout,
+        clock: Arc::new(move || clock.now()),
+        request_id_prefix: faces::request_id_prefix(),
+        trace_seed,
+    }
+}

@@ -1,0 +1,110 @@
+//! What all doors do alike: read the credential as the API wants it, ask the index, count the answer, and slow down
+//! a source that keeps failing. One extraction and one decision, whatever protocol the call came in.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use claviger_domain::scope::Scope;
+use claviger_domain::time::Timestamp;
+use claviger_verify::{
+    Credential, Decision, Door, Extracted, Failures, Index, Meters, Places, Request, Scratch, extract,
+};
+use http::{HeaderMap, StatusCode};
+
+use crate::answer::Problem;
+use crate::peers::TrustedPeers;
+
+/// What time it is.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What deciding needs, shared by the doors of a node.
+#[derive(Clone)]
+pub(crate) struct Decider {
+    pub(crate) index: Arc<Index>,
+    meters: Arc<Meters>,
+    failures: Arc<Failures>,
+    pub(crate) trusted: TrustedPeers,
+    clock: Clock,
+}
+
+/// A call that asks to pass.
+pub(crate) struct Call<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    /// Who opened the connection.
+    pub(crate) peer: IpAddr,
+    pub(crate) api: &'a str,
+    pub(crate) environment: Option<&'a str>,
+    pub(crate) permissions: &'a [&'a str],
+}
+
+/// The answer, with what it was made of.
+pub(crate) struct Decided<'a> {
+    pub(crate) decision: Decision,
+    pub(crate) door: Option<&'a Door>,
+    pub(crate) places: Places<'a>,
+    pub(crate) extracted: Extracted<'a>,
+    pub(crate) client: Option<IpAddr>,
+    too_many: Option<u32>,
+}
+
+impl Decider {
+    pub(crate) const fn new(
+        index: Arc<Index>,
+        meters: Arc<Meters>,
+        failures: Arc<Failures>,
+        trusted: TrustedPeers,
+        clock: Clock,
+    ) -> Self {
+        Self { index, meters, failures, trusted, clock }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Decides, and lets `then` make of it what the door's protocol needs.
+    pub(crate) fn decide<R>(&self, call: &Call<'_>, then: impl FnOnce(&Decided<'_>) -> R) -> R {
+        let now = self.now();
+        let client = self.trusted.client(call.peer, call.headers);
+        let door = self.index.door(call.api);
+        let places = door.as_ref().map_or(Places::STANDARD, |door| door.places());
+        let mut scratch = Scratch::new();
+        let fields = call.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let extracted = extract(&places, fields, &mut scratch);
+        let decision =
+            self.ask(extracted.credential, call.api, call.environment, call.permissions, client, now);
+        self.meters.observe(&decision, client, now);
+        let refused = decision.code().status() == StatusCode::UNAUTHORIZED.as_u16();
+        let too_many = (refused && self.failures.failed(client.unwrap_or(call.peer), now))
+            .then(|| self.failures.retry_after_seconds());
+        then(&Decided { decision, door: door.as_ref(), places, extracted, client, too_many })
+    }
+
+    /// The decision alone, which nobody counts.
+    pub(crate) fn ask(
+        &self,
+        credential: Credential<'_>,
+        api: &str,
+        environment: Option<&str>,
+        permissions: &[&str],
+        ip: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Decision {
+        let scope = Scope::EVERYTHING;
+        let api = Some(api);
+        self.index.decide(&Request { credential, api, environment, permissions, ip, cost: 1, scope }, now)
+    }
+}
+
+impl Decided<'_> {
+    /// Why the call may not pass, if it may not.
+    pub(crate) fn refusal(&self) -> Option<Problem> {
+        if self.decision.allowed() {
+            return None;
+        }
+        Some(match self.too_many {
+            Some(seconds) => Problem::too_many_failures(seconds),
+            None => Problem::of(self.decision.code(), self.places.basic),
+        })
+    }
+}

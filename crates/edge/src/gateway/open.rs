@@ -1,0 +1,205 @@
+//! Calls that are open: each is bound to the decision that let it pass, and cut when it would now be refused
+//! (product.md F4). Whoever was let in by a Key that is revoked a minute later does not go on listening.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use claviger_domain::decision::Code;
+
+use claviger_domain::secret::Plaintext;
+use claviger_domain::time::Timestamp;
+use claviger_verify::Credential;
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::decider::{Decided, Decider};
+
+/// How often it is looked whether something changed. A part of the second within which a call is cut.
+const LOOK: Duration = Duration::from_millis(100);
+const SHARDS: usize = 16;
+/// So many are decided on before others get their turn.
+const AT_ONCE: usize = 256;
+/// No date.
+const NEVER: i64 = i64::MAX;
+
+/// All open calls of a gateway.
+#[derive(Debug, Default)]
+pub(super) struct OpenCalls {
+    shards: [Mutex<HashMap<u64, Weak<OpenCall>>>; SHARDS],
+    next: AtomicU64,
+}
+
+/// One call that passed, for as long as any part of it lasts.
+pub(super) struct OpenCall {
+    number: u64,
+    all: Arc<OpenCalls>,
+    presented: Presented,
+    api: Box<str>,
+    ip: Option<IpAddr>,
+    /// When the clock ends the Key, in microseconds.
+    stops_at: AtomicI64,
+    cut: CancellationToken,
+    why: OnceLock<Code>,
+    began: Instant,
+    /// When something last moved, in milliseconds since it began.
+    moved: AtomicU64,
+}
+
+/// What was presented, to be decided on again. Wiped when the call ends.
+enum Presented {
+    Missing,
+    Malformed,
+    Parts { key: Option<Plaintext>, secret: Option<Plaintext> },
+}
+
+impl OpenCalls {
+    /// Takes note of a call that may pass.
+    pub(super) fn open(self: &Arc<Self>, api: &str, decided: &Decided<'_>) -> Arc<OpenCall> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let stops_at = decided.decision.stops_at().map_or(NEVER, Timestamp::as_micros);
+        let call = Arc::new(OpenCall {
+            number,
+            all: Arc::clone(self),
+            presented: Presented::from(decided.extracted.credential),
+            api: api.into(),
+            ip: decided.client,
+            stops_at: AtomicI64::new(stops_at),
+            cut: CancellationToken::new(),
+            why: OnceLock::new(),
+            began: Instant::now(),
+            moved: AtomicU64::new(0),
+        });
+        self.shard(number).lock().insert(number, Arc::downgrade(&call));
+        call
+    }
+
+    /// Watches over them, for ever: decides again on all when something changed, and on those whose time has
+    /// come.
+    pub(super) async fn watch(&self, decider: &Decider, environment: Option<&str>) {
+        let mut seen = None;
+        loop {
+            sleep(LOOK).await;
+            let now = decider.now();
+            let standing = decider.index.standing(now);
+            let state = (standing.as_of, standing.freshness);
+            self.judge(decider, environment, now, seen.replace(state) != Some(state)).await;
+        }
+    }
+
+    async fn judge(&self, decider: &Decider, environment: Option<&str>, now: Timestamp, changed: bool) {
+        for shard in &self.shards {
+            let due =
+                |call: &Arc<OpenCall>| changed || call.stops_at.load(Ordering::Relaxed) <= now.as_micros();
+            let calls: Vec<Arc<OpenCall>> =
+                shard.lock().values().filter_map(Weak::upgrade).filter(due).collect();
+            for (at, call) in calls.iter().enumerate() {
+                call.judge(decider, environment, now);
+                if at % AT_ONCE == AT_ONCE - 1 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    /// Cuts all that are left.
+    pub(super) fn cut_all(&self) {
+        let calls = self.shards.iter().flat_map(|shard| {
+            let calls: Vec<Arc<OpenCall>> = shard.lock().values().filter_map(Weak::upgrade).collect();
+            calls
+        });
+        calls.for_each(|call| call.cut.cancel());
+    }
+
+    fn shard(&self, number: u64) -> &Mutex<HashMap<u64, Weak<OpenCall>>> {
+        &self.shards[number as usize % SHARDS]
+    }
+}
+
+impl OpenCall {
+    fn judge(&self, decider: &Decider, environment: Option<&str>, now: Timestamp) {
+        let credential = self.presented.credential();
+        let decision = decider.ask(credential, &self.api, environment, &[], self.ip, now);
+        if decision.allowed() {
+            let stops_at = decision.stops_at().map_or(NEVER, Timestamp::as_micros);
+            self.stops_at.store(stops_at, Ordering::Relaxed);
+        } else if self.why.set(decision.code()).is_ok() {
+            tracing::debug!(api = %self.api, code = decision.code().as_str(), "an open call is cut");
+            self.cut.cancel();
+        }
+    }
+
+    pub(super) fn api(&self) -> &str {
+        &self.api
+    }
+
+    /// Why it was cut, if it was refused.
+    pub(super) fn refused(&self) -> Option<Code> {
+        self.why.get().copied()
+    }
+
+    pub(super) fn cut(&self) -> &CancellationToken {
+        &self.cut
+    }
+
+    /// Something moved, in either direction.
+    pub(super) fn touch(&self) {
+        let since = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.moved.store(since, Ordering::Relaxed);
+    }
+
+    /// When nothing will have moved for so long.
+    pub(super) fn idle_at(&self, patience: Duration) -> Instant {
+        self.began + Duration::from_millis(self.moved.load(Ordering::Relaxed)) + patience
+    }
+
+    /// Done when nothing moved for so long.
+    pub(super) async fn idle(&self, patience: Duration) {
+        loop {
+            let at = self.idle_at(patience);
+            if at <= Instant::now() {
+                return;
+            }
+            sleep_until(at).await;
+        }
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        self.all.shard(self.number).lock().remove(&self.number);
+    }
+}
+
+impl std::fmt::Debug for OpenCall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OpenCall({} of {})", self.number, self.api)
+    }
+}
+
+impl From<Credential<'_>> for Presented {
+    fn from(credential: Credential<'_>) -> Self {
+        let owned = |part: Option<&str>| part.map(|part| Plaintext::new(part.to_owned()));
+        match credential {
+            Credential::Missing => Self::Missing,
+            Credential::Malformed => Self::Malformed,
+            Credential::Presented { key, secret } => Self::Parts { key: owned(key), secret: owned(secret) },
+        }
+    }
+}
+
+impl Presented {
+    fn credential(&self) -> Credential<'_> {
+        match self {
+            Self::Missing => Credential::Missing,
+            Self::Malformed => Credential::Malformed,
+            Self::Parts { key, secret } => Credential::Presented {
+                key: key.as_ref().map(Plaintext::expose),
+                secret: secret.as_ref().map(Plaintext::expose),
+            },
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Upstreams that are away, slow, ending early or lying: each harms one call. Those that must not be reached are
+//! not.
+
+use std::time::Duration;
+
+use claviger_egress::Rules;
+use http_body_util::BodyExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use crate::scene::{Behind, Scene, Setup, problem, routing, text, whole};
+use crate::streams::channel;
+
+/// An upstream that says these bytes to whoever comes, and ends.
+async fn saying(bytes: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 4_096]).await;
+                let _ = stream.write_all(bytes).await;
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_away_or_says_nothing_good_is_502() {
+    let gone = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let away = format!("http://{}", gone.local_addr().expect("its address"));
+    drop(gone);
+    for upstream in [
+        away,
+        saying(b"").await,
+        saying(b"HTTP/1.1 ").await,
+        saying(b"no HTTP at all\r\n\r\n").await,
+        saying(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello").await,
+        saying(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello").await,
+        saying(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")
+            .await,
+    ] {
+        let scene = Scene::new(&[&upstream]).await;
+        let answer = problem(scene.get("/orders").await).await;
+        assert_eq!(answer, (502, "upstream_unreachable".to_owned()), "{upstream}");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_ends_early_or_lies_harms_one_call() {
+    for bytes in [
+        &b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"[..],
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nz\r\n",
+    ] {
+        let scene = Scene::new(&[&saying(bytes).await]).await;
+        let response = scene.get("/orders").await;
+        assert_eq!(response.status(), 200);
+        assert!(response.into_body().collect().await.is_err(), "the caller sees that it is not whole");
+        assert_eq!(problem(scene.get("/nowhere").await).await.0, 404, "the gateway goes on");
+    }
+    // More than it announced: the rest is no answer to anybody.
+    let lying = saying(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+    )
+    .await;
+    let scene = Scene::new(&[&lying]).await;
+    for _ in 0..5 {
+        assert_eq!(text(scene.get("/orders").await).await, "hello");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_does_not_answer_in_time_is_504_and_a_caller_that_stops_is_408() {
+    let silent = Behind::start(async |request| {
+        let _ = request.into_body().collect().await;
+        std::future::pending().await
+    })
+    .await;
+    let scene = Scene::new(&[&silent.url()]).await;
+    assert_eq!(problem(scene.get("/orders").await).await, (504, "timed_out".to_owned()));
+    let (_sender, body) = channel();
+    let stopped = scene.send(scene.request("POST", "/orders", body)).await;
+    assert_eq!(problem(stopped).await, (408, "request_timed_out".to_owned()));
+}
+
+#[tokio::test]
+async fn a_long_upload_is_not_taken_for_silence() {
+    let counting = Behind::start(async |request| {
+        let bytes = request.into_body().collect().await.expect("a body").to_bytes();
+        http::Response::new(whole(bytes.len().to_string()))
+    })
+    .await;
+    let scene = Scene::new(&[&counting.url()]).await;
+    let (sender, body) = channel();
+    tokio::spawn(async move {
+        for _ in 0..8 {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            sender
+                .send(hyper::body::Frame::data(bytes::Bytes::from_static(b"piece")))
+                .await
+                .expect("it is taken");
+        }
+    });
+    assert_eq!(text(scene.send(scene.request("POST", "/orders", body)).await).await, "40");
+}
+
+#[tokio::test]
+async fn an_open_answer_in_which_nothing_moves_ends() {
+    let (sender, body) = channel();
+    let body = std::sync::Arc::new(std::sync::Mutex::new(Some(body)));
+    let stalled = Behind::start(move |_| {
+        let body = body.lock().expect("nobody panicked").take().expect("one call");
+        async move { http::Response::new(body) }
+    })
+    .await;
+    let scene = Scene::new(&[&stalled.url()]).await;
+    let response = scene.get("/orders").await;
+    let ended = tokio::time::timeout(Duration::from_secs(4), response.into_body().collect()).await;
+    assert!(ended.expect("within its time").is_err());
+    drop(sender);
+}
+
+#[tokio::test]
+async fn c1_what_must_not_be_reached_is_502_and_gets_no_packet() {
+    let own = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = own.local_addr().expect("its address");
+    let port = address.port();
+    let rules = || Rules { own_listeners: vec![address], allow: Vec::new() };
+    for upstream in [
+        format!("http://{address}"),
+        format!("http://localhost:{port}"),
+        format!("http://[::ffff:127.0.0.1]:{port}"),
+    ] {
+        let setup = Setup { rules: rules(), ..Setup::default() };
+        let scene = Scene::with(routing(&[&upstream]), setup).await;
+        assert_eq!(problem(scene.get("/orders").await).await, (502, "upstream_unreachable".to_owned()));
+    }
+    let came = tokio::time::timeout(Duration::from_millis(200), own.accept()).await;
+    assert!(came.is_err(), "not one packet");
+}
