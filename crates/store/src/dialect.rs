@@ -227,6 +227,8 @@ async fn open_sqlite(path: &str, options: &Options, access: Access) -> Result<Da
         .foreign_keys(true)
         .busy_timeout(LOCK_PATIENCE)
         .pragma("trusted_schema", "OFF")
+        // In pages. The pages that many commits change alike are brought back to the database once for all of them.
+        .pragma("wal_autocheckpoint", "8192")
         .pragma("cache_size", "-65536");
     let pool = |connections, connect: SqliteConnectOptions| {
         let pool = SqlitePoolOptions::new().max_connections(connections);

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use claviger_domain::aggregate::Aggregate as _;
-use claviger_domain::event::{NewEvent, Private};
+use claviger_domain::event::{EventBody, NewEvent, Private};
 use claviger_domain::id::{KeyId, KeySetId};
 use claviger_domain::key_sets::{Key, KeySet};
 use claviger_domain::time::Timestamp;
@@ -207,7 +207,12 @@ impl Reader {
         id: KeySetId,
         event: &NewEvent,
     ) -> Result<(), StoreError> {
-        let before = self.key_set(id).await?;
+        let before = match event.body {
+            // Looking for what can't be there would have the sets of a batch written one by one. If it is there, its
+            // id is refused when the row is written.
+            EventBody::KeySetCreated { .. } => self.pending.key_sets.known(id).flatten(),
+            _ => self.key_set(id).await?,
+        };
         let after = KeySet::apply(before.clone(), event.at, &event.body)?;
         match (before, after) {
             (before, Some(after)) => self.pending.key_sets.change(before, after, event)?,

@@ -173,6 +173,21 @@ pub(crate) async fn an_event_that_does_not_fit_is_refused(place: &Place) {
     let bare = events.into_iter().map(|event| NewEvent { private: None, ..event });
     assert!(matches!(append(&store, bare).await, Err(StoreError::Corrupt { .. })));
     assert_eq!(store.head().await.unwrap(), before);
+    // The same set twice: in two transactions, and in one.
+    let (set, events) =
+        world.opened(world.terms("Key", claviger_domain::apis::AuthType::ApiKey), false, start());
+    let twice = || {
+        let again = |event: &NewEvent| NewEvent { id: id(), ..event.clone() };
+        events.iter().map(again).collect::<Vec<_>>()
+    };
+    let in_one = append(&store, events.iter().cloned().chain(twice())).await;
+    assert!(matches!(in_one, Err(StoreError::Misapplied(_))), "{in_one:?}");
+    assert_eq!(store.head().await.unwrap(), before);
+    let after = append(&store, events.clone()).await.unwrap();
+    let in_two = append(&store, twice()).await;
+    assert!(matches!(in_two, Err(StoreError::Taken(_))), "{in_two:?}");
+    assert_eq!(store.head().await.unwrap(), after);
+    assert!(store.read().await.unwrap().key_set(set).await.unwrap().is_some());
 }
 
 pub(crate) async fn unique_names_are_held_by_the_database(place: &Place) {
