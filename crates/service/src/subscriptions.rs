@@ -5,7 +5,7 @@ use claviger_domain::id::SubscriptionId;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::subscriptions::Subscription;
-use claviger_store::{Page as StorePage, SubscriptionFilter, SubscriptionSort};
+use claviger_store::{SubscriptionFilter, SubscriptionSort};
 use claviger_wire::Page;
 use claviger_wire::subscriptions as wire;
 
@@ -86,13 +86,8 @@ impl Service {
         let sorts = [("created_at", SubscriptionSort::CreatedAt)];
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
         let page = reader.subscriptions(&query).await?;
-        let mut names = Names::default();
-        let mut items = Vec::with_capacity(page.items.len());
-        for subscription in &page.items {
-            items.push(view::view(&mut reader, &mut names, subscription, self.now()).await?);
-        }
-        let (next, previous, total) = (page.next, page.previous, page.total);
-        self.page(request, given, StorePage { items, next, previous, total })
+        let items = view::views(&mut reader, &page.items, self.now()).await?;
+        self.page(request, given, page.with_items(items))
     }
 
     /// The provider narrows what the Subscription holds of the API's own permissions, or widens it again;
