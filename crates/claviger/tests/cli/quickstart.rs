@@ -34,9 +34,17 @@ fn it_ends_in_a_good_call_allowed_and_a_bad_one_refused_and_a_second_run_reuses_
     let (first, second) = (run(), run());
     for output in [&first, &second] {
         output.demand_success("quickstart --exit");
-        assert!(output.stdout.contains("A good call, with the key: 200 (valid)"), "{}", output.stdout);
+        assert!(
+            output.stdout.contains("A good call, with the key: 200, and the upstream said"),
+            "{}",
+            output.stdout
+        );
         assert!(output.stdout.contains("A bad call, without one:   401 (missing)"), "{}", output.stdout);
-        assert!(output.stdout.contains("hello"), "the upstream answered: {}", output.stdout);
+        assert!(
+            output.stdout.contains("\"environment\":\"sandbox\""),
+            "the upstream was told who calls: {}",
+            output.stdout
+        );
         assert!(output.stdout.contains("curl -i"), "{}", output.stdout);
     }
     let (key, new_key) = (printed(&first.stdout, "X-API-Key: "), printed(&second.stdout, "X-API-Key: "));

@@ -46,13 +46,13 @@ struct Doors {
 }
 
 impl Doors {
-    fn new(claviger: Claviger) -> Self {
+    fn new(claviger: Claviger, upstream: &Upstream) -> Self {
         let service_key = claviger.init().service_key;
         let server = claviger.serve();
         let client = Client::new(&server.url()).unwrap().with_key(&service_key).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let key = runtime.block_on(subscribed(&client, "orders"));
-        let other_key = runtime.block_on(subscribed(&client, "stock"));
+        let key = runtime.block_on(subscribed(&client, "orders", upstream));
+        let other_key = runtime.block_on(subscribed(&client, "stock", upstream));
         Self { claviger, server, key, other_key }
     }
 
@@ -66,13 +66,13 @@ impl Doors {
 }
 
 /// The key of a new Application that subscribes to a new API.
-async fn subscribed(client: &Client, slug: &str) -> String {
+async fn subscribed(client: &Client, slug: &str, upstream: &Upstream) -> String {
     let make =
         async |path: &str, body: Value| client.post(path).body(&body).send::<Value>().await.unwrap().body;
     make(
         "/v1/apis",
         json!({
-            "slug": slug, "name": slug, "upstreams": ["http://127.0.0.1:9000"], "auth_types": ["api_key"],
+            "slug": slug, "name": slug, "upstreams": [upstream.url()], "auth_types": ["api_key"],
             "requires": "key", "exposed": true,
         }),
     )
@@ -88,8 +88,8 @@ async fn subscribed(client: &Client, slug: &str) -> String {
 
 #[test]
 fn behind_nginx() {
-    let doors = Doors::new(claviger().with_variable("CLAVIGER_DOORS__DIALECT", "original"));
     let (upstream, port) = (Upstream::start(), free_port());
+    let doors = Doors::new(claviger().with_variable("CLAVIGER_DOORS__DIALECT", "original"), &upstream);
     let guide = Guide::read(
         "nginx.md",
         &[
@@ -109,8 +109,8 @@ fn behind_nginx() {
 
 #[test]
 fn behind_caddy() {
-    let doors = Doors::new(claviger());
     let (upstream, port) = (Upstream::start(), free_port());
+    let doors = Doors::new(claviger(), &upstream);
     let guide = Guide::read(
         "caddy.md",
         &[
@@ -125,6 +125,15 @@ fn behind_caddy() {
     doors.server.kill();
     let status = status_of(&port.address().to_string(), &doors.key);
     assert_eq!(status, "502", "a door that can't ask stays closed");
+}
+
+#[test]
+fn through_the_gateway() {
+    let upstream = Upstream::start();
+    let doors = Doors::new(claviger(), &upstream);
+    let gateway = doors.server.gateway_url().replace("http://", "");
+    doors.run(&Guide::read("gateway.md", &[("127.0.0.1:7701", gateway)]));
+    assert_eq!(upstream.seen().len(), 2, "the refused calls did not reach it");
 }
 
 /// The status that a caller with this key gets.

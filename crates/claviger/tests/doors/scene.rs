@@ -17,9 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Scene {
     runtime: Runtime,
     pub(super) http: reqwest::Client,
-    /// REST verify, and forward-auth in the dialect `forwarded`.
+    /// REST verify, forward-auth in the dialect `forwarded`, and a gateway for every Environment.
     pub(super) node: Node,
-    /// Forward-auth in the dialect `original`.
+    /// Forward-auth in the dialect `original`, and a gateway for the sandbox.
     pub(super) other_node: Node,
     pub(super) nginx: Port,
     pub(super) caddy: Port,
@@ -63,13 +63,16 @@ impl Scene {
             one = one.with_variable(name, *value);
         }
         let service_key = one.init().service_key;
-        let other = one.another_node().with_variable("CLAVIGER_DOORS__DIALECT", "original");
+        let other = one
+            .another_node()
+            .with_variable("CLAVIGER_DOORS__DIALECT", "original")
+            .with_variable("CLAVIGER_GATEWAY__ENVIRONMENT", "sandbox");
+        let upstream = Upstream::start();
         let (node, other_node) = (Node::new(one, &service_key), Node::new(other, &service_key));
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let mut held = runtime.block_on(held(&node.client));
+        let mut held = runtime.block_on(held(&node.client, &upstream));
         held.service_key = service_key;
-        let upstream = Upstream::start();
         let (nginx, caddy) = (free_port(), free_port());
         let nginx_runs = Nginx::start(&nginx_configuration(&nginx, &other_node, &upstream), &nginx);
         let caddy_runs = Caddy::start(&caddyfile(&caddy, &node, &upstream), &caddy);
@@ -119,7 +122,10 @@ impl Node {
 }
 
 /// Makes the world that the table is about: APIs, an Application for each caller, its Key Sets.
-async fn held(client: &Client) -> Credentials {
+async fn held(client: &Client, upstream: &Upstream) -> Credentials {
+    let api = async |client: &Client, slug: &str, auth_types: &[&str], further: Value| {
+        api(client, slug, auth_types, upstream, further).await;
+    };
     let retrievable = template(client, json!({ "name": "Retrievable", "retrievable": true })).await;
     let brief = json!({ "name": "Brief", "retrievable": true, "expires_after": "PT1S" });
     let brief = template(client, brief).await;
@@ -164,9 +170,9 @@ async fn template(client: &Client, body: Value) -> String {
     text(&make(client, "/v1/policy-templates", body).await["id"])
 }
 
-async fn api(client: &Client, slug: &str, auth_types: &[&str], further: Value) {
+async fn api(client: &Client, slug: &str, auth_types: &[&str], upstream: &Upstream, further: Value) {
     let mut body = json!({
-        "slug": slug, "name": slug, "upstreams": ["http://127.0.0.1:9000"], "auth_types": auth_types,
+        "slug": slug, "name": slug, "upstreams": [upstream.url()], "auth_types": auth_types,
         "requires": "key", "exposed": true,
     });
     body.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());

@@ -1,4 +1,4 @@
-//! The two calls, made as a gateway makes them: ask forward-auth, and pass the call on only if it may.
+//! The two calls, made as a caller makes them: through the gateway.
 
 use std::fmt::Write as _;
 
@@ -8,8 +8,13 @@ use claviger_client::reqwest::{self, StatusCode};
 use super::access::Access;
 use super::tour::{API, Tour};
 
-/// The headers that tell the upstream who calls.
-const IDENTITY: &[&str] = &["x-claviger-application", "x-claviger-key-id", "x-claviger-environment"];
+/// Where everything is.
+#[derive(Clone, Copy)]
+pub(super) struct Servers<'a> {
+    pub(super) url: &'a str,
+    pub(super) gateway: &'a str,
+    pub(super) upstream: &'a str,
+}
 
 /// What came of both.
 pub(super) struct Calls {
@@ -20,18 +25,21 @@ pub(super) struct Calls {
 /// What came of one.
 struct Called {
     status: StatusCode,
-    code: String,
+    /// Why it was not passed on, if it was not.
+    code: Option<String>,
     /// What the upstream answered, if the call was passed on.
     upstream: Option<String>,
 }
 
 impl Calls {
-    pub(super) async fn make(url: &str, tour: &Tour, upstream: &str) -> anyhow::Result<Self> {
+    /// Through the gateway at this address.
+    pub(super) async fn make(gateway: &str, tour: &Tour) -> anyhow::Result<Self> {
+        let address = format!("{gateway}/{API}/hello");
         let http =
             reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
         Ok(Self {
-            good: call(&http, url, Some(tour.key.expose()), upstream).await.context("the good call")?,
-            bad: call(&http, url, None, upstream).await.context("the bad call")?,
+            good: call(&http, &address, Some(tour.key.expose())).await.context("the good call")?,
+            bad: call(&http, &address, None).await.context("the bad call")?,
         })
     }
 
@@ -42,10 +50,12 @@ impl Calls {
     }
 
     /// What a person reads.
-    pub(super) fn told(&self, url: &str, tour: &Tour, access: &Access, upstream: &str) -> String {
+    pub(super) fn told(&self, servers: Servers<'_>, tour: &Tour, access: &Access) -> String {
+        let Servers { url, gateway, upstream } = servers;
         let key = tour.key.expose();
         let mut text = String::new();
-        let _ = writeln!(text, "Claviger serves {url} (its REST API in pages: {url}/docs).\n");
+        let _ = writeln!(text, "Claviger serves {url} (its REST API in pages: {url}/docs),");
+        let _ = writeln!(text, "and passes on what may be called at {gateway}.\n");
         let made = if tour.again { "Found again, with a new key:" } else { "Made:" };
         let _ = writeln!(
             text,
@@ -56,8 +66,8 @@ impl Calls {
         let _ = writeln!(text, "A good call, with the key: {}", self.good.told());
         let _ = writeln!(text, "A bad call, without one:   {}\n", self.bad.told());
         let _ = writeln!(text, "To repeat them:\n");
-        let _ = writeln!(text, "  curl -i '{url}/v1/forward-auth?api={API}' -H 'X-API-Key: {key}'");
-        let _ = writeln!(text, "  curl -i '{url}/v1/forward-auth?api={API}'\n");
+        let _ = writeln!(text, "  curl -i {gateway}/{API}/hello -H 'X-API-Key: {key}'");
+        let _ = writeln!(text, "  curl -i {gateway}/{API}/hello\n");
         let lasts =
             if access.first { "all permissions; not shown again" } else { "all permissions, for a day" };
         let _ = writeln!(text, "To go on from a shell, with a service key ({lasts}):\n");
@@ -70,35 +80,24 @@ impl Calls {
 
 impl Called {
     fn told(&self) -> String {
-        let upstream = self.upstream.as_ref().map(|answer| format!(", and the upstream said {answer}"));
-        format!("{} ({}){}", self.status.as_u16(), self.code, upstream.unwrap_or_default())
+        let status = self.status.as_u16();
+        match (&self.upstream, &self.code) {
+            (Some(answer), _) => format!("{status}, and the upstream said {answer}"),
+            (None, code) => format!("{status} ({})", code.as_deref().unwrap_or_default()),
+        }
     }
 }
 
-/// One call as a gateway makes it.
-async fn call(
-    http: &reqwest::Client,
-    url: &str,
-    key: Option<&str>,
-    upstream: &str,
-) -> anyhow::Result<Called> {
-    let mut asked = http.get(format!("{url}/v1/forward-auth?api={API}"));
+/// One call, as anybody makes it.
+async fn call(http: &reqwest::Client, address: &str, key: Option<&str>) -> anyhow::Result<Called> {
+    let mut request = http.get(address);
     if let Some(key) = key {
-        asked = asked.header("x-api-key", key);
+        request = request.header("x-api-key", key);
     }
-    let answer = asked.send().await?;
-    let header =
-        |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let (status, code) = (answer.status(), header("x-claviger-code").unwrap_or_default());
-    let mut passed = None;
-    if status.is_success() {
-        let mut request = http.get(format!("{upstream}/hello"));
-        for name in IDENTITY {
-            if let Some(value) = answer.headers().get(*name) {
-                request = request.header(*name, value.clone());
-            }
-        }
-        passed = Some(request.send().await?.error_for_status()?.text().await?);
-    }
-    Ok(Called { status, code, upstream: passed })
+    let answer = request.send().await?;
+    let code = answer.headers().get("x-claviger-code").and_then(|value| value.to_str().ok());
+    let (status, code) = (answer.status(), code.map(str::to_owned));
+    // A refusal is the gateway's own, and says why; what says nothing of the kind is the upstream's.
+    let upstream = if code.is_none() { Some(answer.text().await?) } else { None };
+    Ok(Called { status, code, upstream })
 }

@@ -17,7 +17,7 @@ use crate::server::{self, Opened, Running};
 use crate::telemetry;
 use crate::terminal;
 use access::Access;
-use calls::Calls;
+use calls::{Calls, Servers};
 use tour::Tour;
 
 /// Serves, gives the tour, and stays up unless told to end.
@@ -54,14 +54,22 @@ async fn start(configuration: &Arc<Configuration>) -> anyhow::Result<(Running, A
     Ok((opened.run_with(service).await?, access))
 }
 
+/// Where the gateway is called on this machine.
+fn gateway_url(configuration: &Configuration) -> String {
+    let scheme = if configuration.gateway.certificate_file.is_some() { "https" } else { "http" };
+    format!("{scheme}://{}", configuration.gateway_listen)
+}
+
 /// The tour, and its two calls.
 async fn give(configuration: &Configuration, access: &Access) -> anyhow::Result<Calls> {
     let upstream = upstream::start().await.context("start the sample upstream")?;
     let url = format!("http://{}", configuration.listen);
     let client = Client::new(&url)?.with_key(access.key.expose())?;
     let tour = Tour::make(&client, &upstream.url()).await?;
-    let calls = Calls::make(&url, &tour, &upstream.url()).await?;
-    terminal::print(&calls.told(&url, &tour, access, &upstream.url()));
+    let gateway = gateway_url(configuration);
+    let calls = Calls::make(&gateway, &tour).await?;
+    let servers = Servers { url: &url, gateway: &gateway, upstream: &upstream.url() };
+    terminal::print(&calls.told(servers, &tour, access));
     // The upstream goes on for the curl lines, as long as the server does.
     upstream.go_on();
     Ok(calls)
