@@ -5,16 +5,17 @@ use crate::apis::{ApiPermission, ApiSettings, AuthType};
 use crate::credential::Masked;
 use crate::id::{
     ApiId, ApplicationId, EnvironmentId, EventId, GroupId, KeyId, KeySetId, MemberId, NodeId, OrganizationId,
-    PermissionGroupId, PolicyTemplateId, RoleGrantId, ServiceKeyId, SubscriptionId,
+    PermissionGroupId, PolicyTemplateId, RoleGrantId, ServiceKeyId, SharedKeyId, SubscriptionId,
 };
 use crate::key_sets::{Custody, Ended, IssueCause, KeyStatus, Retirement, Schedule, SuspendedBy};
 use crate::members::{Email, RoleGrant};
 use crate::organizations::OrganizationKind;
 use crate::permission::Permissions;
 use crate::permission_groups::DefaultRole;
-use crate::policy_templates::{Policy, TemplateVersion};
+use crate::policy_templates::{Policy, RateLimit, TemplateVersion};
 use crate::scope::{Place, Scope};
 use crate::secret::{Digest, DigestKeyId};
+use crate::shared_keys::{Audience, SecretOrigin};
 use crate::text::{Name, Note, Slug};
 use crate::time::Timestamp;
 
@@ -46,6 +47,8 @@ pub enum ActorKind {
     System,
     Member,
     ServiceKey,
+    /// Whoever holds a shared key's portal link.
+    Portal,
 }
 
 impl ActorKind {
@@ -54,6 +57,7 @@ impl ActorKind {
             Self::System => "system",
             Self::Member => "member",
             Self::ServiceKey => "service_key",
+            Self::Portal => "portal",
         }
     }
 }
@@ -92,11 +96,11 @@ pub struct Event {
     pub previous_hash: [u8; 32],
 }
 
-/// The digests of a credential that the event issues.
+/// The digests of what the event issues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Private {
     pub digest_key: DigestKeyId,
-    /// Of the key, or of the service key.
+    /// Of the key, or of the one value that is issued: a service key, a new secret, a portal link's token.
     pub key: Digest,
     pub secret: Option<Digest>,
 }
@@ -202,6 +206,17 @@ events! {
     ServiceKeyDeactivated(service_key_id: ServiceKeyId) = "service_key.deactivated" {}
     ServiceKeyPermissionGroupsChanged(service_key_id: ServiceKeyId) = "service_key.permission_groups_changed" { permission_group_ids: Vec<PermissionGroupId>, }
     ServiceKeyDeleted(service_key_id: ServiceKeyId) = "service_key.deleted" {}
+    SharedKeyCreated(shared_key_id: SharedKeyId) = "shared_key.created" { terms: Box<SharedKeyTerms>, }
+    SharedKeyUpdated(shared_key_id: SharedKeyId) = "shared_key.updated" { name: Name, permissions: Option<Vec<ApiPermission>>, rate_limit: Option<RateLimit>, ip_allow_list: Option<Vec<ipnet::IpNet>>, }
+    SharedKeyEnabled(shared_key_id: SharedKeyId) = "shared_key.enabled" {}
+    SharedKeyDisabled(shared_key_id: SharedKeyId) = "shared_key.disabled" {}
+    SharedKeySecretReset(shared_key_id: SharedKeyId) = "shared_key.secret_reset" { retrievable: bool, }
+    SharedKeySecretSet(shared_key_id: SharedKeyId) = "shared_key.secret_set" { origin: SecretOrigin, }
+    SharedKeySecretCleared(shared_key_id: SharedKeyId) = "shared_key.secret_cleared" {}
+    SharedKeyPortalLinkCreated(shared_key_id: SharedKeyId) = "shared_key.portal_link_created" { expires_at: Option<Timestamp>, }
+    SharedKeyPortalLinkDeleted(shared_key_id: SharedKeyId) = "shared_key.portal_link_deleted" {}
+    SharedKeyRetrieved(shared_key_id: SharedKeyId) = "shared_key.retrieved" {}
+    SharedKeyDeleted(shared_key_id: SharedKeyId) = "shared_key.deleted" {}
     NodeRemoved(node_id: NodeId) = "node.removed" {}
     LogExported(organization_id: OrganizationId) = "log.exported" { from_position: Position, to_position: Position, }
 }
@@ -268,6 +283,24 @@ pub struct ServiceKeyTerms {
     pub replaces: Option<ServiceKeyId>,
 }
 
+/// What a shared key begins with.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SharedKeyTerms {
+    pub api_id: ApiId,
+    /// Where its API stands.
+    pub organization_id: OrganizationId,
+    pub group_id: GroupId,
+    pub name: Name,
+    pub audience: Audience,
+    pub masked: Masked,
+    pub environment_id: Option<EnvironmentId>,
+    pub permissions: Option<Vec<ApiPermission>>,
+    pub rate_limit: Option<RateLimit>,
+    pub ip_allow_list: Option<Vec<ipnet::IpNet>>,
+    /// Whether the API's policy template lets its value be shown again.
+    pub retrievable: bool,
+}
+
 macro_rules! subjects {
     ($($variant:ident($id:ty) = $kind:literal,)*) => {
         /// A thing that events happen to.
@@ -306,6 +339,7 @@ subjects! {
     Subscription(SubscriptionId) = "subscription",
     KeySet(KeySetId) = "key_set",
     ServiceKey(ServiceKeyId) = "service_key",
+    SharedKey(SharedKeyId) = "shared_key",
     Node(NodeId) = "node",
 }
 
@@ -329,7 +363,9 @@ mod tests {
     fn kinds_are_noun_and_past_participle() {
         for kind in EventBody::KINDS {
             let (noun, verb) = kind.split_once('.').expect("a full stop");
-            assert!(!noun.is_empty() && verb.ends_with('d'), "{kind}");
+            // The participle of `set` is its own.
+            let participle = verb.ends_with('d') || verb.ends_with("_set") || verb.ends_with("_reset");
+            assert!(!noun.is_empty() && participle, "{kind}");
         }
     }
 }

@@ -55,6 +55,7 @@ kinds! {
     /// A role granted to a member: a permission group at a scope.
     RoleGrantId = RoleGrantKind, "rol";
     ServiceKeyId = ServiceKeyKind, "svk";
+    SharedKeyId = SharedKeyKind, "shk";
     SubscriptionId = SubscriptionKind, "sub";
 }
 

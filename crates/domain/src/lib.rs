@@ -21,6 +21,7 @@ pub mod refusal;
 pub mod scope;
 pub mod secret;
 pub mod service_keys;
+pub mod shared_keys;
 pub mod subscriptions;
 pub mod text;
 pub mod time;

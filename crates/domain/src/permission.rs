@@ -92,6 +92,16 @@ permissions! {
     ServiceKeysReplace = "service_keys:replace", "Replace a lost service key.";
     ServiceKeysPermissionGroups = "service_keys:permission_groups", "Change the permission groups of a service key.";
     ServiceKeysActFor = "service_keys:act_for", "Make a service key for another member.";
+    SharedKeysRead = "shared_keys:read", "See the shared keys of an API, without their credentials.";
+    SharedKeysCreate = "shared_keys:create", "Add a shared key to an API.";
+    SharedKeysUpdate = "shared_keys:update", "Rename a shared key and change what it holds.";
+    SharedKeysDelete = "shared_keys:delete", "Delete a shared key.";
+    SharedKeysEnable = "shared_keys:enable", "Enable a disabled shared key.";
+    SharedKeysDisable = "shared_keys:disable", "Disable a shared key.";
+    SharedKeysResetSecret = "shared_keys:reset_secret", "Give an inside key a new secret.";
+    SharedKeysClearSecret = "shared_keys:clear_secret", "Clear the secret of an outside key.";
+    SharedKeysPortalLink = "shared_keys:portal_link", "Make or withdraw the portal link of an outside key.";
+    SharedKeysRetrieve = "shared_keys:retrieve", "Retrieve the credentials of a shared key.";
     EventsRead = "events:read", "Read the log.";
     EventsExport = "events:export", "Export the log.";
     NodesRead = "nodes:read", "See the nodes and how far behind each is.";

@@ -112,18 +112,20 @@ impl DefaultRole {
                     | "environments:delete"
                     | "nodes:delete"
             ),
-            Self::GroupAdmin => match collection {
-                "apis" | "applications" | "subscriptions" | "key_sets" | "service_keys" => act != "act_for",
-                "role_grants" | "keys" | "verify" => true,
-                "groups" => matches!(act, "read" | "update"),
-                "members" => matches!(act, "read"),
-                "events" | "organizations" | "environments" | "policy_templates" | "permission_groups" => {
-                    act == "read"
+            Self::GroupAdmin => {
+                match collection {
+                    "apis" | "applications" | "subscriptions" | "key_sets" | "service_keys"
+                    | "shared_keys" => act != "act_for",
+                    "role_grants" | "keys" | "verify" => true,
+                    "groups" => matches!(act, "read" | "update"),
+                    "members" => matches!(act, "read"),
+                    "events" | "organizations" | "environments" | "policy_templates"
+                    | "permission_groups" => act == "read",
+                    _ => false,
                 }
-                _ => false,
-            },
+            }
             Self::Contributor => match collection {
-                "apis" | "applications" => act != "delete",
+                "apis" | "applications" | "shared_keys" => act != "delete",
                 "subscriptions" => true,
                 "key_sets" => !matches!(act, "policy"),
                 "verify" => true,

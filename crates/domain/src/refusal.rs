@@ -54,6 +54,8 @@ pub enum Refusal {
     },
     /// A shown-once value was shown already.
     AlreadyShown,
+    /// The secret of an outside key is set and reset through the portal alone.
+    SetThroughPortal,
     /// The API is not exposed.
     ApiNotExposed,
     /// One Pending or Active Subscription per Application, API and Environment.
@@ -108,6 +110,7 @@ impl Refusal {
             Self::ApplicationSuspended => "application_suspended",
             Self::Superseded { .. } => "superseded",
             Self::AlreadyShown => "already_shown",
+            Self::SetThroughPortal => "set_through_portal",
             Self::ApiNotExposed => "api_not_exposed",
             Self::AlreadySubscribed { .. } => "already_subscribed",
             Self::NameTaken { .. } => "name_taken",

@@ -83,8 +83,15 @@ impl DigestKey {
     }
 
     pub fn digest(&self, credential: &[u8]) -> Digest {
+        self.digest_of([credential])
+    }
+
+    /// The digest of parts, one after the other. All but the last must be of a fixed length.
+    pub fn digest_of<const N: usize>(&self, parts: [&[u8]; N]) -> Digest {
         let mut mac = self.state.clone();
-        mac.update(credential);
+        for part in parts {
+            mac.update(part);
+        }
         Digest(mac.finalize().into_bytes().into())
     }
 }

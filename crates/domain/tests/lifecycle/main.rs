@@ -5,6 +5,7 @@ mod policies;
 mod properties;
 mod replay;
 mod schedules;
+mod shared_keys;
 mod subscriptions;
 mod support;
 mod timelines;
