@@ -1,4 +1,4 @@
-//! Sealed values of Keys: envelopes that only the keeper opens, and only in their place.
+//! Sealed values of Keys and shared keys: envelopes that only the keeper opens, and only in their place.
 
 use claviger_domain::id::KeyId;
 use claviger_domain::secret::Sealed;
@@ -25,13 +25,13 @@ impl FromRow for Sealed {
     }
 }
 
-struct SealedKey(KeyId, Sealed);
+struct SealedRow(String, Sealed);
 
-impl FromRow for SealedKey {
+impl FromRow for SealedRow {
     const TABLE: &'static str = "sealed";
 
     fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
-        Ok(Self(columns.id()?, Sealed::from_row(columns)?))
+        Ok(Self(columns.text()?.to_owned(), Sealed::from_row(columns)?))
     }
 }
 
@@ -41,15 +41,19 @@ impl Reader {
         self.optional(BY_ID, values![key_id]).await
     }
 
-    /// Sealed values in the order of their Keys' ids, for `keeper rotate`; None begins.
+    /// The same of a part of a shared key, by the row that it was sealed for.
+    pub async fn sealed_row(&mut self, row: &str) -> Result<Option<Sealed>, StoreError> {
+        self.optional(BY_ID, values![row]).await
+    }
+
+    /// Sealed values in the order of their rows, for `keeper rotate`; the empty text begins.
     pub async fn sealed_after(
         &mut self,
-        after: Option<KeyId>,
+        after: &str,
         limit: u32,
-    ) -> Result<Vec<(KeyId, Sealed)>, StoreError> {
-        let after = after.map_or_else(String::new, |id| id.to_string());
-        let rows: Vec<SealedKey> = self.all(ALL_AFTER, values![after, limit]).await?;
-        Ok(rows.into_iter().map(|SealedKey(id, sealed)| (id, sealed)).collect())
+    ) -> Result<Vec<(String, Sealed)>, StoreError> {
+        let rows: Vec<SealedRow> = self.all(ALL_AFTER, values![after, limit]).await?;
+        Ok(rows.into_iter().map(|SealedRow(row, sealed)| (row, sealed)).collect())
     }
 
     /// Whether there was something to wipe.
@@ -67,5 +71,15 @@ impl Tx<'_> {
     /// Keeps a Key's sealed value: in the transaction that appends `key.issued`, or when it is sealed anew.
     pub async fn put_sealed(&mut self, key_id: KeyId, sealed: &Sealed) -> Result<(), StoreError> {
         self.execute(PUT, values![key_id, sealed.as_bytes()]).await.map(drop)
+    }
+
+    /// Keeps a sealed part of a shared key, in the transaction that issues it.
+    pub async fn put_sealed_row(&mut self, row: &str, sealed: &Sealed) -> Result<(), StoreError> {
+        self.execute(PUT, values![row, sealed.as_bytes()]).await.map(drop)
+    }
+
+    /// Wipes one; whether it was there does not matter.
+    pub async fn discard_sealed_row(&mut self, row: &str) -> Result<(), StoreError> {
+        self.execute(WIPE, values![row]).await.map(drop)
     }
 }

@@ -53,7 +53,8 @@ statements! {
              WHERE subscriptions.environment_id = $1 AND subscriptions.status IN ('pending', 'active') \
          UNION ALL SELECT id, name FROM members WHERE deleted_at IS NULL AND id IN \
              (SELECT member_id FROM role_grants WHERE environment_id = $1) \
-         UNION ALL SELECT id, name FROM service_keys WHERE scope_environment_id = $1 AND deleted_at IS NULL",
+         UNION ALL SELECT id, name FROM service_keys WHERE scope_environment_id = $1 AND deleted_at IS NULL \
+         UNION ALL SELECT id, name FROM shared_keys WHERE environment_id = $1 AND deleted_at IS NULL",
         at_most!());
     OF_MEMBER = concat!(
         "SELECT id, name FROM service_keys WHERE member_id = $1 AND deleted_at IS NULL", at_most!());
@@ -69,7 +70,8 @@ statements! {
     OF_API = concat!(
         "SELECT subscriptions.id, applications.name FROM subscriptions \
              JOIN applications ON applications.id = subscriptions.application_id \
-             WHERE subscriptions.api_id = $1 AND subscriptions.status IN ('pending', 'active')", at_most!());
+             WHERE subscriptions.api_id = $1 AND subscriptions.status IN ('pending', 'active') \
+         UNION ALL SELECT id, name FROM shared_keys WHERE api_id = $1 AND deleted_at IS NULL", at_most!());
     OF_APPLICATION = concat!(
         "SELECT id, name FROM key_sets WHERE application_id = $1 AND ", living!(),
         " UNION ALL SELECT subscriptions.id, apis.name FROM subscriptions JOIN apis ON apis.id = subscriptions.api_id \
@@ -107,7 +109,7 @@ users! {
     /// it. A role that a member of another Organization has in it shows to nobody here, and dies with it.
     users_of_group(GroupId) = OF_GROUP;
     /// APIs offered in it, Key Sets that live at `now`, live Subscriptions (by their Application's name),
-    /// members with a role in it, service keys limited to it.
+    /// members with a role in it, service keys limited to it, shared keys made for it.
     users_of_environment(EnvironmentId, now) = OF_ENVIRONMENT;
     /// Service keys that count as the member.
     users_of_member(MemberId) = OF_MEMBER;
@@ -115,7 +117,7 @@ users! {
     users_of_permission_group(PermissionGroupId) = OF_PERMISSION_GROUP;
     /// APIs that have it; Key Sets have a copy of their own.
     users_of_policy_template(PolicyTemplateId) = OF_POLICY_TEMPLATE;
-    /// Live Subscriptions, by their Application's name.
+    /// Live Subscriptions, by their Application's name, and shared keys.
     users_of_api(ApiId) = OF_API;
     /// Key Sets that live at `now`, and live Subscriptions, by their API's name.
     users_of_application(ApplicationId, now) = OF_APPLICATION;

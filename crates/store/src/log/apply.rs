@@ -30,6 +30,7 @@ pub(crate) async fn apply(reader: &mut Reader, event: &NewEvent) -> Result<(), S
         Subject::Subscription(id) => apply_to::<Subscription>(reader, id, event).await,
         Subject::KeySet(id) => reader.apply_to_key_set(id, event).await,
         Subject::ServiceKey(id) => apply_to::<ServiceKey>(reader, id, event).await,
+        Subject::SharedKey(id) => reader.apply_to_shared_key(id, event).await,
         // A node's row is its own report; the log says only that it was removed.
         Subject::Node(id) => reader.hide_node(id, event.at).await,
     }

@@ -303,7 +303,7 @@ fn data_of(body: &EventBody) -> Result<String, StoreError> {
 }
 
 fn actor_kind(text: &str) -> Option<ActorKind> {
-    [ActorKind::System, ActorKind::Member, ActorKind::ServiceKey]
+    [ActorKind::System, ActorKind::Member, ActorKind::ServiceKey, ActorKind::Portal]
         .into_iter()
         .find(|kind| Value::Text(Some(text.to_owned())) == word(kind))
 }

@@ -14,6 +14,7 @@ use claviger_domain::organizations::Organization;
 use claviger_domain::permission_groups::PermissionGroup;
 use claviger_domain::policy_templates::PolicyTemplate;
 use claviger_domain::service_keys::ServiceKey;
+use claviger_domain::shared_keys::SharedKey;
 use claviger_domain::subscriptions::Subscription;
 use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _};
 
@@ -35,6 +36,7 @@ fn fragment_queries() -> Vec<String> {
         queries_of::<PermissionGroup>(crate::permission_groups::FRAGMENTS),
         queries_of::<PolicyTemplate>(crate::policy_templates::FRAGMENTS),
         queries_of::<ServiceKey>(crate::service_keys::FRAGMENTS),
+        queries_of::<SharedKey>(crate::shared_keys::FRAGMENTS),
         queries_of::<Subscription>(crate::subscriptions::FRAGMENTS),
         crate::last_used::FRAGMENTS
             .iter()

@@ -8,6 +8,7 @@ mod checking;
 mod lists;
 mod nouns;
 mod opening;
+mod shared_keys;
 mod world;
 
 /// One test for each of the functions, on each database.
@@ -49,6 +50,8 @@ contract! {
     nouns::slugs_belong_to_their_organization,
     nouns::users_of_things_are_named,
     nouns::the_snapshot_has_every_key,
+    shared_keys::shared_keys_live_their_lives,
+    shared_keys::a_portal_session_ends_with_its_link,
     lists::pages_go_on_and_back_without_gap_or_double,
     lists::totals_are_exact_to_ten_thousand,
     lists::nobody_sees_outside_their_scopes,

@@ -260,8 +260,8 @@ pub(crate) async fn sealed_values_are_wiped_when_they_have_no_use(place: &Place)
     {
         let mut reader = store.read().await.unwrap();
         assert_eq!(reader.sealed(fresh.id).await.unwrap().as_ref(), Some(sealed));
-        assert_eq!(reader.sealed_after(None, 5).await.unwrap(), [(fresh.id, sealed.clone())]);
-        assert_eq!(reader.sealed_after(Some(fresh.id), 5).await.unwrap(), []);
+        assert_eq!(reader.sealed_after("", 5).await.unwrap(), [(fresh.id.to_string(), sealed.clone())]);
+        assert_eq!(reader.sealed_after(&fresh.id.to_string(), 5).await.unwrap(), []);
     }
     let retrieval = set.retrieve(None, at, &Facts::default()).unwrap();
     append(&store, [event(at, world.place(), retrieval.event)]).await.unwrap();
