@@ -23,3 +23,10 @@ pub struct DigestKeys {
     pub newest: DigestGeneration,
     pub previous: Option<DigestGeneration>,
 }
+
+impl DigestKeys {
+    /// The generation whose digests name this key, if it is in use.
+    pub fn by_id(&self, id: DigestKeyId) -> Option<&DigestGeneration> {
+        std::iter::once(&self.newest).chain(&self.previous).find(|generation| generation.id() == id)
+    }
+}

@@ -8,10 +8,15 @@ use claviger_domain::apis::{
 };
 use claviger_domain::applications::{Application, ApplicationStatus};
 use claviger_domain::environments::Environment;
-use claviger_domain::id::{ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, KeySetId, OrganizationId};
+use claviger_domain::event::{Private, SharedKeyTerms};
+use claviger_domain::id::{
+    ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, KeySetId, OrganizationId, SharedKeyId,
+};
 use claviger_domain::key_sets::{EndReason, Key, KeySet};
+use claviger_domain::policy_templates::RateLimit;
 use claviger_domain::scope::Place;
-use claviger_domain::secret::Digest;
+use claviger_domain::secret::{Digest, DigestKeyId};
+use claviger_domain::shared_keys::{SecretOrigin, SharedKey, SharedKeyStatus};
 use claviger_domain::subscriptions::{Subscription, SubscriptionStatus};
 use claviger_domain::text::{Name, Slug};
 use claviger_domain::time::Timestamp;
@@ -225,5 +230,85 @@ impl SubscriptionFacts {
             key_set_ids: subscription.key_set_ids.clone(),
             permissions: subscription.permissions.clone(),
         })
+    }
+}
+
+/// One shared key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedKeyFacts {
+    pub id: SharedKeyId,
+    pub api_id: ApiId,
+    pub organization_id: OrganizationId,
+    pub group_id: GroupId,
+    pub name: Name,
+    pub disabled: bool,
+    /// `None`: good in every Environment of its API.
+    pub environment_id: Option<EnvironmentId>,
+    /// `None`: all of the API's permissions, also those added later.
+    pub permissions: Option<Vec<ApiPermission>>,
+    pub rate_limit: Option<RateLimit>,
+    /// `None` lets any address in.
+    pub ip_allow_list: Option<Vec<IpNet>>,
+    pub digest: Digest,
+    pub secret: Option<SharedSecret>,
+}
+
+/// The secret of a shared key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedSecret {
+    pub digest_key: DigestKeyId,
+    pub digest: Digest,
+    pub origin: SecretOrigin,
+}
+
+impl SharedKeyFacts {
+    /// The facts of a shared key, with the digests that it does not hold itself.
+    pub fn of(key: &SharedKey, digest: Digest, secret: Option<(DigestKeyId, Digest)>) -> Self {
+        Self {
+            id: key.id,
+            api_id: key.api_id,
+            organization_id: key.organization_id,
+            group_id: key.group_id,
+            name: key.name.clone(),
+            disabled: key.status == SharedKeyStatus::Disabled,
+            environment_id: key.environment_id,
+            permissions: key.permissions.clone(),
+            rate_limit: key.rate_limit,
+            ip_allow_list: key.ip_allow_list.clone(),
+            digest,
+            secret: key.secret.zip(secret).map(|(origin, (digest_key, digest))| SharedSecret {
+                digest_key,
+                digest,
+                origin,
+            }),
+        }
+    }
+
+    pub(crate) fn begun(id: SharedKeyId, terms: &SharedKeyTerms, private: &Private) -> Self {
+        Self {
+            id,
+            api_id: terms.api_id,
+            organization_id: terms.organization_id,
+            group_id: terms.group_id,
+            name: terms.name.clone(),
+            disabled: false,
+            environment_id: terms.environment_id,
+            permissions: terms.permissions.clone(),
+            rate_limit: terms.rate_limit,
+            ip_allow_list: terms.ip_allow_list.clone(),
+            digest: private.key,
+            secret: terms.audience.begins_with().zip(private.secret).map(|(origin, digest)| SharedSecret {
+                digest_key: private.digest_key,
+                digest,
+                origin,
+            }),
+        }
+    }
+
+    /// The API's own permissions that are held: of those granted, the ones that it still declares.
+    pub fn held<'a>(&'a self, api: &'a ApiFacts) -> impl Iterator<Item = &'a ApiPermission> {
+        api.permissions
+            .iter()
+            .filter(|declared| self.permissions.as_ref().is_none_or(|granted| granted.contains(declared)))
     }
 }

@@ -18,7 +18,8 @@ pub use control::{Caller, Control, NotAccepted, PermissionGroupFacts, ServiceKey
 pub use digests::{DigestGeneration, DigestKeys};
 pub use extract::{Extracted, Places, Scratch, extract};
 pub use facts::{
-    ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeyFacts, KeySetFacts, Routing, SubscriptionFacts,
+    ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeyFacts, KeySetFacts, Routing, SharedKeyFacts,
+    SharedSecret, SubscriptionFacts,
 };
 pub use failures::{DEFAULT_FAILURES_PER_MINUTE, Failures};
 pub use follower::{ApplyError, DEFAULT_MAX_STALENESS_SECONDS, Freshness, LoadError, Standing};

@@ -4,12 +4,16 @@
 
 use claviger_domain::apis::{ApiPermission, ApiSettings};
 use claviger_domain::event::{Event, EventBody, IssuedKey, KeySetTerms, Private};
-use claviger_domain::id::{ApiId, GroupId, KeySetId, OrganizationId};
+use claviger_domain::id::{ApiId, GroupId, KeySetId, OrganizationId, SharedKeyId};
 use claviger_domain::key_sets::KeyStatus;
+use claviger_domain::shared_keys::SecretOrigin;
 use claviger_domain::text::Slug;
 
 use super::writer::{Contradiction, Writer};
-use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeyFacts, KeySetFacts, Routing};
+use crate::facts::{
+    ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeyFacts, KeySetFacts, Routing, SharedKeyFacts,
+    SharedSecret,
+};
 
 type Owner = (OrganizationId, GroupId);
 
@@ -24,6 +28,7 @@ impl Writer {
             _ => {
                 self.apply_to_catalog(body)?;
                 self.apply_to_subscription(body)?;
+                self.apply_to_shared_key(body, event.event.private.as_ref())?;
                 self.apply_to_key_set(body)
             }
         }
@@ -122,6 +127,55 @@ impl Writer {
             _ => {}
         }
         Ok(())
+    }
+
+    fn apply_to_shared_key(
+        &mut self,
+        body: &EventBody,
+        private: Option<&Private>,
+    ) -> Result<(), Contradiction> {
+        match body {
+            EventBody::SharedKeyCreated { shared_key_id, terms } => {
+                let private = private.ok_or(Contradiction::NoDigest)?;
+                self.put_shared_key(SharedKeyFacts::begun(*shared_key_id, terms, private));
+            }
+            EventBody::SharedKeyUpdated { shared_key_id, name, permissions, rate_limit, ip_allow_list } => {
+                self.change_shared_key(*shared_key_id, |key| {
+                    key.name = name.clone();
+                    key.permissions.clone_from(permissions);
+                    key.rate_limit = *rate_limit;
+                    key.ip_allow_list.clone_from(ip_allow_list);
+                })?;
+            }
+            EventBody::SharedKeyEnabled { shared_key_id } => {
+                self.change_shared_key(*shared_key_id, |key| key.disabled = false)?;
+            }
+            EventBody::SharedKeyDisabled { shared_key_id } => {
+                self.change_shared_key(*shared_key_id, |key| key.disabled = true)?;
+            }
+            EventBody::SharedKeySecretReset { shared_key_id, .. } => {
+                self.give_secret(*shared_key_id, SecretOrigin::Generated, private)?;
+            }
+            EventBody::SharedKeySecretSet { shared_key_id, origin } => {
+                self.give_secret(*shared_key_id, *origin, private)?;
+            }
+            EventBody::SharedKeySecretCleared { shared_key_id } => {
+                self.change_shared_key(*shared_key_id, |key| key.secret = None)?;
+            }
+            EventBody::SharedKeyDeleted { shared_key_id } => self.remove_shared_key(*shared_key_id),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn give_secret(
+        &mut self,
+        id: SharedKeyId,
+        origin: SecretOrigin,
+        private: Option<&Private>,
+    ) -> Result<(), Contradiction> {
+        let Private { digest_key, key: digest, .. } = *private.ok_or(Contradiction::NoDigest)?;
+        self.change_shared_key(id, |key| key.secret = Some(SharedSecret { digest_key, digest, origin }))
     }
 
     fn issue(

@@ -9,15 +9,19 @@ use claviger_domain::decision::Code;
 use claviger_domain::id::EnvironmentId;
 use claviger_domain::scope::Scope;
 use claviger_domain::time::Timestamp;
+use ipnet::IpNet;
 
-use super::decision::Proved;
+use self::shared::Shared;
+use super::decision::{Proved, Whose};
 use super::keys::Location;
 use super::record::{KeyRecord, Tag};
 use super::world::{Profile, Standing, World};
-use crate::digests::DigestGeneration;
+use crate::digests::{DigestGeneration, DigestKeys};
 use crate::facts::{ApiFacts, KeyEnd};
 use crate::follower::Freshness;
 use crate::request::{Credential, Request};
+
+mod shared;
 
 /// The code, and whose credential it was, if that was proved.
 pub(super) type Verdict = (Code, Option<Proved>);
@@ -39,6 +43,12 @@ struct Found<'w> {
     generation: &'w DigestGeneration,
     profile: &'w Profile,
     standing: Standing,
+}
+
+/// Whose credential was presented.
+enum Identified<'w> {
+    Key(Found<'w>),
+    Shared(Shared<'w>),
 }
 
 /// Why the way ends before `valid`.
@@ -69,10 +79,18 @@ pub(super) fn decide(
         Err(code) => return Ok((code, None)),
     };
     match identify(world, freshness, request, target) {
-        Ok(found) => {
-            let proved = Proved::new(&found.key, found.location, target.map(|target| target.slot));
-            let code = judge(world, &found, request, target, now).err().unwrap_or(Code::Valid);
-            Ok((code, Some(proved)))
+        Ok(identified) => {
+            let (judged, whose) = match &identified {
+                Identified::Key(found) => {
+                    (judge(world, found, request, target, now), Whose::key(&found.key, found.location))
+                }
+                Identified::Shared(shared) => {
+                    let environment = shared.environment(world, request);
+                    (shared.judge(world, request, target), Whose::Shared { id: shared.facts.id, environment })
+                }
+            };
+            let proved = Proved { whose, api: target.map(|target| target.slot) };
+            Ok((judged.err().unwrap_or(Code::Valid), Some(proved)))
         }
         Err(Stop::NoIdentity) => Ok((without_identity(request, target), None)),
         Err(Stop::Refused(code)) => Ok((code, None)),
@@ -98,61 +116,97 @@ fn identify<'w>(
     freshness: Freshness,
     request: &Request<'_>,
     target: Option<Target<'w>>,
-) -> Result<Found<'w>, Stop> {
+) -> Result<Identified<'w>, Stop> {
     let presented = present(request, target)?;
     if freshness == Freshness::Stale {
         return Err(Code::Stale.into());
     }
-    let Some(Presented { key, secret }) = presented else { return Err(Stop::NoIdentity) };
-    // A credential of another kind opens no company API.
-    let key = key.filter(|key| key.kind() == CredentialKind::Key).ok_or(Code::Unknown)?;
-    let found = find(world, key)?;
-    let visible = request.api.is_some() || stands_in(world, &found, request.scope);
-    let environment_fits = request.scope.environment_id.is_none_or(|id| id == found.profile.environment);
-    if !visible || !environment_fits {
-        return Err(Code::Unknown.into());
+    let Some(presented) = presented else { return Err(Stop::NoIdentity) };
+    // Without digest keys nothing can be decided.
+    let digest_keys = world.digest_keys.as_deref().ok_or(Code::Stale)?;
+    match presented {
+        Presented::Key { key, secret } => {
+            // A credential of another kind opens no company API.
+            if key.kind() != CredentialKind::Key {
+                return Err(Code::Unknown.into());
+            }
+            let identified = find(world, digest_keys, key)?;
+            if !visible(world, &identified, request) {
+                return Err(Code::Unknown.into());
+            }
+            match &identified {
+                Identified::Key(found) => prove(world, found, secret)?,
+                Identified::Shared(shared) => shared.prove(digest_keys, secret)?,
+            }
+            Ok(identified)
+        }
+        Presented::SecretAlone { secret, target } => {
+            let found = shared::by_secret(world, digest_keys, secret, target);
+            let found = found.filter(|shared| shared.visible_to(request)).ok_or(Code::Unknown)?;
+            Ok(Identified::Shared(found))
+        }
     }
-    prove(world, &found, secret)?;
-    Ok(found)
 }
 
-/// A credential whose form is right. `key` is `None` for one where a key is due and none was meant.
-struct Presented<'a> {
-    key: Option<WellFormed<'a>>,
-    secret: Option<&'a str>,
+/// A credential whose form is right.
+enum Presented<'a, 'w> {
+    Key {
+        key: WellFormed<'a>,
+        secret: Option<&'a str>,
+    },
+    /// Where the secret alone identifies a shared key.
+    SecretAlone {
+        secret: WellFormed<'a>,
+        target: Target<'w>,
+    },
 }
 
 /// `missing` and `malformed`; `None` for a call that needs no credential and has none.
-fn present<'a>(request: &Request<'a>, target: Option<Target<'_>>) -> Result<Option<Presented<'a>>, Code> {
+fn present<'a, 'w>(
+    request: &Request<'a>,
+    target: Option<Target<'w>>,
+) -> Result<Option<Presented<'a, 'w>>, Code> {
     let requires = target.map(|target| target.api.requires);
-    match request.credential {
-        Credential::Missing if requires == Some(Requires::None) => Ok(None),
-        Credential::Missing => Err(Code::Missing),
-        Credential::Malformed => Err(Code::Malformed),
-        Credential::Presented { key: Some(key), secret } => {
+    match (request.credential, target) {
+        (Credential::Missing, _) if requires == Some(Requires::None) => Ok(None),
+        (Credential::Missing, _) => Err(Code::Missing),
+        (Credential::Malformed, _) => Err(Code::Malformed),
+        (Credential::Presented { key: Some(key), secret }, _) => {
             let key = WellFormed::parse(key).ok_or(Code::Malformed)?;
-            Ok(Some(Presented { key: Some(key), secret }))
+            Ok(Some(Presented::Key { key, secret }))
         }
-        // Where the secret alone identifies a shared key, it is the value that is due.
-        Credential::Presented { key: None, secret: Some(secret) } if requires == Some(Requires::Secret) => {
-            WellFormed::parse(secret).ok_or(Code::Malformed)?;
-            Ok(Some(Presented { key: None, secret: None }))
+        (Credential::Presented { key: None, secret: Some(secret) }, Some(target))
+            if requires == Some(Requires::Secret) =>
+        {
+            let secret = WellFormed::parse(secret).ok_or(Code::Malformed)?;
+            Ok(Some(Presented::SecretAlone { secret, target }))
         }
-        Credential::Presented { key: None, .. } => Err(Code::Missing),
+        (Credential::Presented { key: None, .. }, _) => Err(Code::Missing),
     }
 }
 
 /// `unknown`, unless the key stands in the index under one of the digest keys in use.
-fn find<'w>(world: &'w World, key: WellFormed<'_>) -> Result<Found<'w>, Stop> {
-    // Without digest keys nothing can be decided.
-    let digest_keys = world.digest_keys.as_ref().ok_or(Code::Stale)?;
-    let try_with = |generation: &'w DigestGeneration| {
-        let digest = generation.key.digest(key.expose().as_bytes());
-        Some((generation, world.keys.locate(Tag::of(&digest))?))
-    };
-    let (generation, location) = try_with(&digest_keys.newest)
-        .or_else(|| digest_keys.previous.as_ref().and_then(try_with))
-        .ok_or(Code::Unknown)?;
+fn find<'w>(
+    world: &'w World,
+    digest_keys: &'w DigestKeys,
+    key: WellFormed<'_>,
+) -> Result<Identified<'w>, Stop> {
+    let mut generations = std::iter::once(&digest_keys.newest).chain(&digest_keys.previous);
+    let found = generations.find_map(|generation| {
+        let tag = Tag::of(&generation.key.digest(key.expose().as_bytes()));
+        match world.keys.locate(tag) {
+            Some(location) => Some(found_at(world, generation, location).map(Identified::Key)),
+            None => shared::by_key(world, tag).map(|shared| Ok(Identified::Shared(shared))),
+        }
+    });
+    found.unwrap_or(Err(Code::Unknown.into()))
+}
+
+fn found_at<'w>(
+    world: &'w World,
+    generation: &'w DigestGeneration,
+    location: Location,
+) -> Result<Found<'w>, Stop> {
     let key = world.keys.at(location).read();
     let profile = world.profiles.get(key.references.profile()).ok_or(Stop::Outdated)?;
     let standing = *world.standings.get(key.references.application()).ok_or(Stop::Outdated)?;
@@ -160,6 +214,18 @@ fn find<'w>(world: &'w World, key: WellFormed<'_>) -> Result<Found<'w>, Stop> {
         return Err(Code::Unknown.into());
     }
     Ok(Found { key, location, generation, profile, standing })
+}
+
+/// Whether the credential stands where the asker may look.
+fn visible(world: &World, identified: &Identified<'_>, request: &Request<'_>) -> bool {
+    match identified {
+        Identified::Shared(shared) => shared.visible_to(request),
+        Identified::Key(found) => {
+            let environment = request.scope.environment_id;
+            (request.api.is_some() || stands_in(world, found, request.scope))
+                && environment.is_none_or(|id| id == found.profile.environment)
+        }
+    }
 }
 
 /// Whether the Key's Application stands where the asker may look.
@@ -202,7 +268,7 @@ fn judge(
     let offered = api.auth_types.contains(&found.profile.auth_type)
         && api.environment_ids.contains(&found.profile.environment);
     let grant = found.profile.grant(slot).filter(|_| offered).ok_or(Code::NotSubscribed)?;
-    admitted(api, request.ip)?;
+    admitted(api.ip_allow_list.as_deref(), request.ip)?;
     let holds = |asked: &&str| grant.held(api).any(|held| held.as_str() == *asked);
     if !request.permissions.iter().all(holds) {
         return Err(Code::PermissionDenied);
@@ -232,8 +298,8 @@ fn in_environment(world: &World, own: EnvironmentId, request: &Request<'_>) -> R
 }
 
 /// `ip_denied`: where a list is set, an address that is not known is not on it.
-fn admitted(api: &ApiFacts, ip: Option<IpAddr>) -> Result<(), Code> {
-    let Some(list) = &api.ip_allow_list else { return Ok(()) };
+fn admitted(list: Option<&[IpNet]>, ip: Option<IpAddr>) -> Result<(), Code> {
+    let Some(list) = list else { return Ok(()) };
     let on_list = ip.is_some_and(|ip| {
         let ip = ip.to_canonical();
         list.iter().any(|network| network.contains(&ip))
@@ -243,7 +309,7 @@ fn admitted(api: &ApiFacts, ip: Option<IpAddr>) -> Result<(), Code> {
 
 /// A call without a credential where none is needed: it holds no permission.
 fn without_identity(request: &Request<'_>, target: Option<Target<'_>>) -> Code {
-    match target.map_or(Ok(()), |target| admitted(target.api, request.ip)) {
+    match target.map_or(Ok(()), |target| admitted(target.api.ip_allow_list.as_deref(), request.ip)) {
         Err(code) => code,
         Ok(()) if request.permissions.is_empty() => Code::Valid,
         Ok(()) => Code::PermissionDenied,

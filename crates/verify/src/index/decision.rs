@@ -7,13 +7,13 @@ use std::sync::Arc;
 use arc_swap::Guard;
 use claviger_domain::decision::Code;
 use claviger_domain::event::Position;
-use claviger_domain::id::{KeyId, KeySetId, OrganizationId};
+use claviger_domain::id::{EnvironmentId, KeyId, KeySetId, OrganizationId, SharedKeyId};
 use claviger_domain::time::Timestamp;
 
 use super::keys::Location;
 use super::record::{KeyRecord, Life, Minute, References};
 use super::world::World;
-use crate::facts::{ApplicationFacts, EnvironmentFacts};
+use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, SharedKeyFacts};
 
 /// The decision on one call. All but the code and the position is told only as far as the credential was
 /// proved (product.md F3); a call that needs no credential has no identity.
@@ -28,18 +28,34 @@ pub struct Decision {
 /// Whose credential was proved, and at which API it was presented.
 #[derive(Clone, Copy)]
 pub(super) struct Proved {
-    key: KeyId,
+    pub(super) whose: Whose,
+    pub(super) api: Option<u32>,
+}
+
+/// A Key of a Key Set, or a shared key.
+#[derive(Clone, Copy)]
+pub(super) enum Whose {
+    Key(ProvedKey),
+    /// With the Environment that the call is for, as far as it is known.
+    Shared {
+        id: SharedKeyId,
+        environment: Option<EnvironmentId>,
+    },
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct ProvedKey {
+    id: KeyId,
     key_set: KeySetId,
     life: Life,
     references: References,
     location: Location,
-    api: Option<u32>,
 }
 
-impl Proved {
-    pub(super) const fn new(key: &KeyRecord, location: Location, api: Option<u32>) -> Self {
+impl Whose {
+    pub(super) const fn key(key: &KeyRecord, location: Location) -> Self {
         let KeyRecord { id, key_set_id, life, references, .. } = *key;
-        Self { key: id, key_set: key_set_id, life, references, location, api }
+        Self::Key(ProvedKey { id, key_set: key_set_id, life, references, location })
     }
 }
 
@@ -67,47 +83,77 @@ impl Decision {
         self.as_of
     }
 
+    fn key(&self) -> Option<ProvedKey> {
+        match self.proved?.whose {
+            Whose::Key(key) => Some(key),
+            Whose::Shared { .. } => None,
+        }
+    }
+
+    /// The Key of a Key Set that called.
     pub fn key_id(&self) -> Option<KeyId> {
-        self.proved.map(|proved| proved.key)
+        self.key().map(|key| key.id)
     }
 
     pub fn key_set_id(&self) -> Option<KeySetId> {
-        self.proved.map(|proved| proved.key_set)
+        self.key().map(|key| key.key_set)
     }
 
-    /// The Application that called.
+    /// The shared key that called.
+    pub fn shared_key(&self) -> Option<&SharedKeyFacts> {
+        match self.proved?.whose {
+            Whose::Key(_) => None,
+            Whose::Shared { id, .. } => self.world.shared.get(id).map(Arc::as_ref),
+        }
+    }
+
+    /// The Application that called; a shared key has none.
     pub fn application(&self) -> Option<&ApplicationFacts> {
-        self.world.applications.get(self.proved?.references.application())
+        self.world.applications.get(self.key()?.references.application())
     }
 
-    /// The Organization that the Application belongs to.
+    /// The Organization that the Application, or the shared key, belongs to.
     pub fn organization_id(&self) -> Option<OrganizationId> {
-        self.application().map(|application| application.organization_id)
+        let of_shared_key = || self.shared_key().map(|key| key.organization_id);
+        self.application().map(|application| application.organization_id).or_else(of_shared_key)
     }
 
-    /// The Environment that the credential is for.
+    /// The Environment that the credential is for; for a shared key that is good in several, the one that the
+    /// door was told.
     pub fn environment(&self) -> Option<&EnvironmentFacts> {
-        let profile = self.world.profiles.get(self.proved?.references.profile())?;
-        self.world.catalog.environment(profile.environment).map(Arc::as_ref)
+        let id = match self.proved?.whose {
+            Whose::Key(key) => self.world.profiles.get(key.references.profile())?.environment,
+            Whose::Shared { environment, .. } => environment?,
+        };
+        self.world.catalog.environment(id).map(Arc::as_ref)
     }
 
     pub fn expires_at(&self) -> Option<Timestamp> {
-        self.proved.and_then(|proved| self.world.expires_at(proved.key, proved.life))
+        self.key().and_then(|key| self.world.expires_at(key.id, key.life))
     }
 
     /// When the clock will end the Key, by its expiration or its retirement.
     pub fn stops_at(&self) -> Option<Timestamp> {
-        self.proved.and_then(|proved| proved.life.stops_at())
+        self.key().and_then(|key| key.life.stops_at())
     }
 
     /// All of the API's own permissions that are held, in the API's order.
     pub fn permissions(&self) -> impl Iterator<Item = &str> {
-        let held = self.proved.and_then(|proved| {
-            let api = self.world.catalog.api(proved.api?)?;
-            let grant = self.world.profiles.get(proved.references.profile())?.grant(proved.api?)?;
-            Some(grant.held(api))
+        let of_key = self.key().and_then(|key| {
+            let (slot, api) = self.api()?;
+            Some(self.world.profiles.get(key.references.profile())?.grant(slot)?.held(api))
         });
-        held.into_iter().flatten().map(claviger_domain::apis::ApiPermission::as_str)
+        let of_shared_key = self.shared_key().and_then(|key| {
+            let (_, api) = self.api().filter(|(_, api)| api.id == key.api_id)?;
+            Some(key.held(api))
+        });
+        let held = of_key.into_iter().flatten().chain(of_shared_key.into_iter().flatten());
+        held.map(claviger_domain::apis::ApiPermission::as_str)
+    }
+
+    fn api(&self) -> Option<(u32, &ApiFacts)> {
+        let slot = self.proved?.api?;
+        self.world.catalog.api(slot).map(|api| (slot, api.as_ref()))
     }
 
     /// What is held of what was asked, in the order asked.
@@ -117,13 +163,13 @@ impl Decision {
 
     /// Whether a use of the Key in this minute is marked already.
     pub(crate) fn is_marked(&self, minute: Minute) -> bool {
-        self.proved.is_none_or(|proved| self.world.keys.at(proved.location).is_marked(minute))
+        self.key().is_none_or(|key| self.world.keys.at(key.location).is_marked(minute))
     }
 
     /// Marks a use of the Key in this minute.
     pub(crate) fn mark(&self, minute: Minute) {
-        if let Some(proved) = self.proved {
-            self.world.keys.at(proved.location).mark(minute);
+        if let Some(key) = self.key() {
+            self.world.keys.at(key.location).mark(minute);
         }
     }
 }
@@ -135,6 +181,7 @@ impl fmt::Debug for Decision {
             .field("as_of", &self.as_of)
             .field("key_id", &self.key_id())
             .field("key_set_id", &self.key_set_id())
+            .field("shared_key_id", &self.shared_key().map(|key| key.id))
             .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use claviger_domain::time::Timestamp;
 
 use super::record::{KeyRecord, Tag};
 use super::world::{Standing, World};
-use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeySetFacts};
+use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeySetFacts, SharedKeyFacts};
 
 /// All facts of an index, sorted by id. Two indexes that decide alike have equal entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,7 @@ pub struct Entries {
     pub apis: Vec<ApiFacts>,
     pub applications: Vec<ApplicationFacts>,
     pub keys: Vec<KeyEntry>,
+    pub shared_keys: Vec<SharedKeyFacts>,
 }
 
 /// One Key as the index holds it.
@@ -48,11 +49,13 @@ impl World {
                 .map(|(facts, _)| facts.clone())
                 .collect(),
             keys: self.keys.iter().filter_map(|put| self.entry(&put.key, put.secret)).collect(),
+            shared_keys: self.shared.iter().cloned().collect(),
         };
         entries.environments.sort_by_key(|facts| facts.id);
         entries.apis.sort_by_key(|facts| facts.id);
         entries.applications.sort_by_key(|facts| facts.id);
         entries.keys.sort_by_key(|key| key.id);
+        entries.shared_keys.sort_by_key(|key| key.id);
         entries
     }
 

@@ -8,7 +8,9 @@ use claviger_domain::time::Timestamp;
 
 use super::Index;
 use super::writer::{Contradiction, Writer};
-use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, KeyFacts, KeySetFacts, SubscriptionFacts};
+use crate::facts::{
+    ApiFacts, ApplicationFacts, EnvironmentFacts, KeyFacts, KeySetFacts, SharedKeyFacts, SubscriptionFacts,
+};
 use crate::follower::LoadError;
 
 /// A new world in the making, for one index.
@@ -59,6 +61,11 @@ impl<'i> Loader<'i> {
             }
         }
         Ok(())
+    }
+
+    /// Adds a shared key.
+    pub fn shared_key(&mut self, facts: SharedKeyFacts) {
+        self.writer.put_shared_key(facts);
     }
 
     /// Shows the new world to readers: it is the log's state at `as_of`, read at `now`. Refused if the

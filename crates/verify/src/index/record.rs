@@ -37,6 +37,10 @@ impl Tag {
         self.0.ct_eq(&Self::of(presented).0).into()
     }
 
+    pub(super) const fn as_u128(self) -> u128 {
+        (self.0[0] as u128) << 64 | self.0[1] as u128
+    }
+
     /// Where a key with this tag is placed. Digests are as good as random.
     pub(super) const fn hash(self) -> u64 {
         self.0[0]

@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 use super::chunked::Chunked;
 use super::keys::Directory;
 use super::record::Life;
+use super::shared_keys::SharedKeys;
 use crate::digests::DigestKeys;
 use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd};
 
@@ -26,6 +27,7 @@ pub(crate) struct World {
     pub(super) profiles: Chunked<Profile>,
     pub(super) keys: Arc<Directory>,
     pub(super) retirements: Retirements,
+    pub(super) shared: Arc<SharedKeys>,
 }
 
 /// Whether an Application's Keys may work at all.
@@ -230,6 +232,7 @@ impl World {
             profiles: Chunked::default(),
             keys: Arc::new(Directory::with_capacity(keys)),
             retirements: Retirements::default(),
+            shared: Arc::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use claviger_domain::apis::ApiPermission;
-use claviger_domain::id::{ApiId, ApplicationId, EnvironmentId, KeyId, KeySetId};
+use claviger_domain::id::{ApiId, ApplicationId, EnvironmentId, KeyId, KeySetId, SharedKeyId};
 use claviger_domain::time::Timestamp;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
@@ -14,7 +14,9 @@ use super::members::{Member, Members};
 use super::record::{KeyRecord, KeyWithSecret, Life, MAX_SLOTS, Record, References, Tag};
 use super::world::{Catalog, Dates, Grant, Profile, Standing, World};
 use crate::digests::DigestKeys;
-use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeyFacts, KeySetFacts};
+use crate::facts::{
+    ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeyFacts, KeySetFacts, SharedKeyFacts,
+};
 
 pub(super) struct Writer {
     world: World,
@@ -119,6 +121,28 @@ impl Writer {
         change(&mut facts);
         catalog.put_api(facts);
         Ok(())
+    }
+
+    /// Puts a new shared key, or new facts in the place of the old ones.
+    pub(super) fn put_shared_key(&mut self, facts: SharedKeyFacts) {
+        Arc::make_mut(&mut self.world_mut().shared).put(facts);
+    }
+
+    /// Changes a shared key that is there.
+    pub(super) fn change_shared_key(
+        &mut self,
+        id: SharedKeyId,
+        change: impl FnOnce(&mut SharedKeyFacts),
+    ) -> Result<(), Contradiction> {
+        let mut facts = self.world.shared.get(id).ok_or(Contradiction::UnknownKey)?.as_ref().clone();
+        change(&mut facts);
+        self.put_shared_key(facts);
+        Ok(())
+    }
+
+    /// It is `unknown` from now on.
+    pub(super) fn remove_shared_key(&mut self, id: SharedKeyId) {
+        Arc::make_mut(&mut self.world_mut().shared).remove(id);
     }
 
     /// Puts a new Application, or new facts in the place of the old ones.

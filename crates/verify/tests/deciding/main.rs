@@ -3,5 +3,6 @@
 mod codes;
 mod free;
 mod model;
+mod shared;
 mod story;
 mod together;

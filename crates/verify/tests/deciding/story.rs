@@ -9,26 +9,27 @@ use claviger_domain::apis::{
     Visibility,
 };
 use claviger_domain::applications::Application;
-use claviger_domain::credential::{self, CredentialKind};
+use claviger_domain::credential::{self, CredentialKind, Generated};
 use claviger_domain::environments::Environment;
 use claviger_domain::event::{
-    ActorRef, Event, EventBody, IssuedKey, KeySetTerms, NewEvent, Position, Private, Subject,
+    ActorRef, Event, EventBody, IssuedKey, KeySetTerms, NewEvent, Position, Private, SharedKeyTerms, Subject,
     SubscriptionTerms,
 };
 use claviger_domain::id::{
     ApiId, ApplicationId, EnvironmentId, EventId, GroupId, KeyId, KeySetId, OrganizationId, PolicyTemplateId,
-    SubscriptionId,
+    SharedKeyId, SubscriptionId,
 };
 use claviger_domain::key_sets::{Custody, IssueCause, KeySet, Schedule, SuspendedBy};
 use claviger_domain::policy_templates::{Approval, Policy, TemplateVersion};
 use claviger_domain::scope::Place;
-use claviger_domain::secret::{DigestKey, DigestKeyId};
+use claviger_domain::secret::{Digest, DigestKey, DigestKeyId};
+use claviger_domain::shared_keys::{Audience, SecretOrigin, SharedKey, typed_digest};
 use claviger_domain::subscriptions::Subscription;
 use claviger_domain::text::{Name, Slug};
 use claviger_domain::time::{Period, Timestamp};
 use claviger_verify::{
     ApiFacts, ApplicationFacts, DEFAULT_MAX_STALENESS_SECONDS, DigestGeneration, DigestKeys,
-    EnvironmentFacts, Index, KeyFacts, KeySetFacts, SubscriptionFacts,
+    EnvironmentFacts, Index, KeyFacts, KeySetFacts, SharedKeyFacts, SubscriptionFacts,
 };
 
 /// When stories begin: 2026-07-01T00:00:00Z.
@@ -56,7 +57,10 @@ pub(crate) struct Story {
     pub(crate) subscriptions: BTreeMap<SubscriptionId, Subscription>,
     pub(crate) key_sets: BTreeMap<KeySetId, KeySet>,
     pub(crate) credentials: BTreeMap<KeyId, Credentials>,
+    pub(crate) shared_keys: BTreeMap<SharedKeyId, SharedKey>,
+    pub(crate) shared_credentials: BTreeMap<SharedKeyId, Credentials>,
     digests: BTreeMap<KeyId, Private>,
+    shared_digests: BTreeMap<SharedKeyId, (Digest, Option<(DigestKeyId, Digest)>)>,
     /// The generation that new credentials are digested with.
     pub(crate) generation: u32,
     counter: u64,
@@ -130,7 +134,10 @@ impl Story {
             subscriptions: BTreeMap::new(),
             key_sets: BTreeMap::new(),
             credentials: BTreeMap::new(),
+            shared_keys: BTreeMap::new(),
+            shared_credentials: BTreeMap::new(),
             digests: BTreeMap::new(),
+            shared_digests: BTreeMap::new(),
             generation: 1,
             counter: 0,
         };
@@ -162,6 +169,7 @@ impl Story {
             Subject::Application(id) => keep(&mut self.applications, id, self.now, &body),
             Subject::Subscription(id) => keep(&mut self.subscriptions, id, self.now, &body),
             Subject::KeySet(id) => keep(&mut self.key_sets, id, self.now, &body),
+            Subject::SharedKey(id) => keep(&mut self.shared_keys, id, self.now, &body),
             _ => {}
         }
         let position = Position(self.events.len() as i64 + 1);
@@ -233,6 +241,86 @@ impl Story {
         key_set_id
     }
 
+    fn generate(&mut self, kind: CredentialKind) -> Generated {
+        self.counter += 1;
+        let mut seed = self.counter;
+        credential::generate(kind, |buffer| {
+            for byte in buffer {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                *byte = (seed >> 33) as u8;
+            }
+        })
+    }
+
+    /// A shared key of the API; an inside one has a secret.
+    pub(crate) fn shared_key(
+        &mut self,
+        api: ApiId,
+        audience: Audience,
+        environment_id: Option<EnvironmentId>,
+        held: Option<&[&str]>,
+    ) -> SharedKeyId {
+        let shared_key_id = SharedKeyId::from_bytes(self.fresh());
+        let key = self.generate(CredentialKind::Key);
+        let secret = audience.begins_with().map(|_| self.generate(CredentialKind::Secret));
+        let digests = generation(self.generation);
+        let private = Private {
+            digest_key: digests.id(),
+            key: digests.key.digest(key.value.expose().as_bytes()),
+            secret: secret.as_ref().map(|it| digests.secret.digest(it.value.expose().as_bytes())),
+        };
+        let owner = &self.apis[&api];
+        let terms = SharedKeyTerms {
+            api_id: api,
+            organization_id: owner.organization_id,
+            group_id: owner.group_id,
+            name: name("Shared"),
+            audience,
+            masked: key.masked,
+            environment_id,
+            permissions: held.map(permissions),
+            rate_limit: None,
+            ip_allow_list: None,
+            retrievable: false,
+        };
+        let secret_digest = private.secret.map(|digest| (private.digest_key, digest));
+        self.shared_digests.insert(shared_key_id, (private.key, secret_digest));
+        let secret = secret.map(|secret| secret.value.expose().to_owned());
+        let credentials = Credentials { key: key.value.expose().to_owned(), secret };
+        self.shared_credentials.insert(shared_key_id, credentials);
+        let body = EventBody::SharedKeyCreated { shared_key_id, terms: Box::new(terms) };
+        self.tell_with(body, Some(private));
+        shared_key_id
+    }
+
+    /// The owner's reset.
+    pub(crate) fn reset_secret(&mut self, shared_key_id: SharedKeyId) {
+        let secret = self.generate(CredentialKind::Secret).value.expose().to_owned();
+        let body = EventBody::SharedKeySecretReset { shared_key_id, retrievable: false };
+        self.put_secret(body, shared_key_id, SecretOrigin::Generated, &secret);
+    }
+
+    /// The portal's visitor sets a secret.
+    pub(crate) fn give_secret(&mut self, shared_key_id: SharedKeyId, origin: SecretOrigin, secret: &str) {
+        let body = EventBody::SharedKeySecretSet { shared_key_id, origin };
+        self.put_secret(body, shared_key_id, origin, secret);
+    }
+
+    fn put_secret(&mut self, body: EventBody, id: SharedKeyId, origin: SecretOrigin, secret: &str) {
+        let digests = generation(self.generation);
+        let digest = match origin {
+            SecretOrigin::Generated => digests.secret.digest(secret.as_bytes()),
+            SecretOrigin::Typed => typed_digest(&digests.secret, id, secret),
+        };
+        if let Some(known) = self.shared_digests.get_mut(&id) {
+            known.1 = Some((digests.id(), digest));
+        }
+        if let Some(held) = self.shared_credentials.get_mut(&id) {
+            held.secret = Some(secret.to_owned());
+        }
+        self.tell_with(body, Some(Private { digest_key: digests.id(), key: digest, secret: None }));
+    }
+
     /// Issues the next Key of the set. No schedule: Pending.
     pub(crate) fn issue(
         &mut self,
@@ -242,18 +330,8 @@ impl Story {
     ) -> KeyId {
         let key_id = KeyId::from_bytes(self.fresh());
         let with_secret = self.key_sets[&set].auth_type.has_secret();
-        let mut seed = self.counter;
-        let mut make = |kind| {
-            credential::generate(kind, |buffer| {
-                for byte in buffer {
-                    seed =
-                        seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                    *byte = (seed >> 33) as u8;
-                }
-            })
-        };
-        let key = make(CredentialKind::Key);
-        let secret = with_secret.then(|| make(CredentialKind::Secret));
+        let key = self.generate(CredentialKind::Key);
+        let secret = with_secret.then(|| self.generate(CredentialKind::Secret));
         let digests = generation(self.generation);
         let private = Private {
             digest_key: digests.id(),
@@ -333,6 +411,10 @@ impl Story {
         }
         for facts in self.subscriptions.values().filter_map(SubscriptionFacts::of) {
             loader.subscription(&facts).expect("Keys");
+        }
+        for key in self.shared_keys.values() {
+            let (digest, secret) = self.shared_digests[&key.id];
+            loader.shared_key(SharedKeyFacts::of(key, digest, secret));
         }
         loader.finish(self.position(), self.now).expect("a newer snapshot");
         index
