@@ -3,6 +3,7 @@
 use axum::extract::State;
 use claviger_service::request::Gone;
 use claviger_wire::Page;
+use claviger_wire::acts;
 use claviger_wire::apis as wire;
 use claviger_wire::bulk::Bulk;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,6 +20,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(create_bulk))
         .routes(routes!(read, update, delete))
         .routes(routes!(set_exposure))
+        .routes(routes!(impact))
 }
 
 /// Lists the APIs of the catalog that the caller may see.
@@ -139,4 +141,23 @@ pub(crate) async fn set_exposure(
 ) -> Answered<Done<wire::Api>> {
     let (request, body) = asked.with(body);
     Ok(Done(app.service.api_set_exposure(&request, &id, &body).await?))
+}
+
+/// Says which shared keys would be refused if the API required something else of them. It warns; nothing is
+/// blocked.
+#[utoipa::path(
+    get,
+    path = "/v1/apis/{id}/impact",
+    tag = "APIs",
+    params(("id" = String, Path, description = "The id."), ("requires" = String, Query, description = "What the API would require: `none`, `key`, `secret` or `key_and_secret`.")),
+    responses((status = 200, body = acts::Impact)),
+    extensions(("x-permission" = json!("shared_keys:read")))
+)]
+pub(crate) async fn impact(
+    State(app): State<App>,
+    asked: Asked,
+    At(id): At<String>,
+) -> Answered<Shown<acts::Impact>> {
+    let requires = asked.query.once("requires")?;
+    Ok(Shown(app.service.api_impact(&asked.request, &id, requires).await?))
 }

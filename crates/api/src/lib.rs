@@ -27,6 +27,7 @@ mod query;
 mod refused;
 mod router;
 mod service_keys;
+mod shared_keys;
 mod source;
 mod subscriptions;
 mod verify;

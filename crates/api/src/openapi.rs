@@ -112,6 +112,7 @@ const PROBLEMS: [(u16, &[&str], &str); 13] = [
             "application_suspended",
             "superseded",
             "already_shown",
+            "set_through_portal",
             "api_not_exposed",
             "already_subscribed",
             "name_taken",

@@ -196,6 +196,7 @@ impl From<Refusal> for Refused {
             Refusal::NotAllowedByPolicy
             | Refusal::ApplicationSuspended
             | Refusal::AlreadyShown
+            | Refusal::SetThroughPortal
             | Refusal::ApiNotExposed
             | Refusal::Conflict
             | Refusal::PreconditionFailed
@@ -224,6 +225,7 @@ const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::ApplicationSuspended
         | Refusal::Superseded { .. }
         | Refusal::AlreadyShown
+        | Refusal::SetThroughPortal
         | Refusal::ApiNotExposed
         | Refusal::AlreadySubscribed { .. }
         | Refusal::NameTaken { .. }
@@ -264,6 +266,9 @@ const fn fixed_sentence(refusal: &Refusal) -> &'static str {
         Refusal::ApplicationSuspended => "The Application is suspended; activate it first.",
         Refusal::Superseded { .. } => "Another living Key Set took this one's place.",
         Refusal::AlreadyShown => "The value was shown already and is kept no more.",
+        Refusal::SetThroughPortal => {
+            "An outside key's secret is set and reset through its portal link alone; clear it to let it be set anew."
+        }
         Refusal::ApiNotExposed => "The API is not exposed.",
         Refusal::AlreadySubscribed { .. } => {
             "There is a Subscription to this API in this Environment already."

@@ -12,6 +12,7 @@ use http_body_util::Full;
 
 pub(crate) const CODE: HeaderName = HeaderName::from_static("x-claviger-code");
 const APPLICATION: HeaderName = HeaderName::from_static("x-claviger-application");
+const KEY_NAME: HeaderName = HeaderName::from_static("x-claviger-key-name");
 const KEY_ID: HeaderName = HeaderName::from_static("x-claviger-key-id");
 const ENVIRONMENT: HeaderName = HeaderName::from_static("x-claviger-environment");
 const PERMISSIONS: HeaderName = HeaderName::from_static("x-claviger-permissions");
@@ -46,13 +47,20 @@ pub(crate) fn put_identity(decision: &Decision, headers: &mut HeaderMap) {
     let mut put = |name: HeaderName, write: &dyn Fn(&mut String)| {
         text.clear();
         write(&mut text);
-        if let Ok(value) = HeaderValue::from_str(&text) {
+        // Names may have letters beyond ASCII: they go as UTF-8.
+        if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
             headers.insert(name, value);
         }
     };
     if let (Some(application), Some(key_id)) = (decision.application(), decision.key_id()) {
         put(APPLICATION, &|text| _ = write!(text, "{}", application.id));
         put(KEY_ID, &|text| _ = write!(text, "{key_id}"));
+    }
+    if let Some(shared) = decision.shared_key() {
+        put(KEY_NAME, &|text| text.push_str(shared.name.as_str()));
+        put(KEY_ID, &|text| _ = write!(text, "{}", shared.id));
+    }
+    if decision.key_id().is_some() || decision.shared_key().is_some() {
         put(PERMISSIONS, &|text| {
             for (at, held) in decision.permissions().enumerate() {
                 text.push_str(if at == 0 { "" } else { "," });

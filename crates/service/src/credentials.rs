@@ -167,7 +167,7 @@ impl Service {
     }
 
     /// The keeper's calls block; the runtime's threads don't wait for them.
-    async fn ask_keeper<T: Send + 'static>(
+    pub(crate) async fn ask_keeper<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&claviger_keeper::Keeper) -> Result<T, KeeperError> + Send + 'static,
     ) -> Result<T, Error> {

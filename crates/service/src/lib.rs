@@ -36,6 +36,7 @@ pub mod request;
 mod scheduler;
 mod scopes;
 mod service_keys;
+mod shared_keys;
 mod sign_in;
 mod state;
 mod subscriptions;

@@ -7,7 +7,7 @@ use claviger_domain::time::Timestamp;
 use claviger_store::{KeyRow, Reader};
 use claviger_verify::{
     ApiFacts, ApplicationFacts, EnvironmentFacts, Index, KeyEnd, KeyFacts, KeySetFacts, LoadError, Loader,
-    PermissionGroupFacts, ServiceKeyFacts, SubscriptionFacts,
+    PermissionGroupFacts, ServiceKeyFacts, SharedKeyFacts, SubscriptionFacts,
 };
 
 use crate::error::Error;
@@ -68,6 +68,9 @@ async fn fill(reader: &mut Reader, loader: &mut Loader<'_>) -> Result<(), Error>
             }));
         })
         .await?;
+    for row in reader.shared_key_rows().await? {
+        loader.shared_key(SharedKeyFacts::of(&row.shared_key, row.digest, row.secret));
+    }
     match fault {
         Some(error) => Err(Error::internal(error)),
         None => Ok(()),

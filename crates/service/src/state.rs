@@ -54,6 +54,10 @@ pub struct Options {
     pub max_staleness_seconds: i64,
     /// From how many failed sign-ins a minute on a source is slowed.
     pub failures_per_minute: u32,
+    /// How many shared keys a section of an API may have.
+    pub shared_keys_per_section: u32,
+    /// How people reach the console and the portal: links are built from it.
+    pub public_url: String,
 }
 
 impl fmt::Debug for Service {

@@ -26,6 +26,8 @@ mod create;
 mod key_sets;
 mod view;
 
+pub(crate) use create::permissions;
+
 use acts::Side;
 use key_sets::Provided;
 
@@ -107,7 +109,7 @@ impl Service {
                     present.check_update(write.now)?;
                     let api = write.tx.api(present.api_id).await?.ok_or(Refusal::NotFound)?;
                     let mut fields = Fields::new();
-                    let read = |texts: &Vec<String>| create::permissions(&mut fields, &api, texts);
+                    let read = |texts: &Vec<String>| permissions(&mut fields, &api, texts);
                     let permissions = typed.as_ref().map(read);
                     fields.finish()?;
                     let events = present.change_permissions(permissions, write.now)?;

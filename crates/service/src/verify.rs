@@ -154,6 +154,12 @@ impl Serialize for Verdict {
         if let Some(id) = decision.key_id() {
             object.serialize_field("key_id", &id)?;
         }
+        if let Some(shared) = decision.shared_key() {
+            object.serialize_field("key_id", &shared.id)?;
+            object.serialize_field("key_name", shared.name.as_str())?;
+            object.serialize_field("application", &None::<NamedRef<'_>>)?;
+            object.serialize_field("organization_id", &shared.organization_id)?;
+        }
         if let Some(id) = decision.key_set_id() {
             object.serialize_field("key_set_id", &id)?;
         }
@@ -165,7 +171,7 @@ impl Serialize for Verdict {
         if let Some(environment) = decision.environment() {
             object.serialize_field("environment", environment.slug.as_str())?;
         }
-        if decision.key_id().is_some() {
+        if decision.key_id().is_some() || decision.shared_key().is_some() {
             object.serialize_field("permissions", &Held { decision, asked: self.asked.as_deref() })?;
         }
         if let Some(at) = decision.expires_at() {

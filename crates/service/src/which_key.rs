@@ -78,8 +78,31 @@ impl Service {
                 masked: value.masked().as_str().to_owned(),
             }));
         }
-        Ok(None)
+        shared_key_by(reader, authority, digest_keys, value).await
     }
+}
+
+async fn shared_key_by(
+    reader: &mut Reader,
+    authority: &Authority,
+    digest_keys: &DigestKeys,
+    value: &WellFormed<'_>,
+) -> Result<Option<wire::Identified>, Error> {
+    for digest in digests(digest_keys, value) {
+        let found = match value.kind() {
+            CredentialKind::Secret => reader.shared_key_by_secret(&digest).await?,
+            _ => reader.shared_key_by_digest(&digest).await?,
+        };
+        let Some(key) = found.map(|row| row.shared_key) else { continue };
+        let visible = authority.allows(Permission::KeysIdentify, &key.place());
+        return Ok(visible.then(|| wire::Identified {
+            kind: "shared_key".to_owned(),
+            id: key.id.to_string(),
+            status: key.status.as_str().to_owned(),
+            masked: value.masked().as_str().to_owned(),
+        }));
+    }
+    Ok(None)
 }
 
 async fn service_key_by(

@@ -135,6 +135,7 @@ fn reading(user: &User) -> Option<Permission> {
         "ks" => Some(Permission::KeySetsRead),
         "mbr" => Some(Permission::MembersRead),
         "sub" => Some(Permission::SubscriptionsRead),
+        "shk" => Some(Permission::SharedKeysRead),
         "svk" => Some(Permission::ServiceKeysRead),
         _ => None,
     }

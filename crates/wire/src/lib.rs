@@ -20,6 +20,7 @@ pub mod policy_templates;
 pub mod problem;
 pub mod scope;
 pub mod service_keys;
+pub mod shared_keys;
 pub mod subscriptions;
 pub mod verify;
 pub mod which_key;

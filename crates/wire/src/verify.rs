@@ -80,6 +80,10 @@ pub struct Decision {
     pub key_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_set_id: Option<String>,
+    /// The name of the shared key that called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_name: Option<String>,
+    /// Null for a shared key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<Named>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

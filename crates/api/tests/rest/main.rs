@@ -9,6 +9,7 @@ mod fixtures;
 mod frame;
 mod routes;
 mod server;
+mod sharing;
 mod twins;
 mod world;
 

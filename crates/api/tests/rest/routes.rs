@@ -71,11 +71,11 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    fn new(path: impl Into<String>, status: u16) -> Self {
+    pub(crate) fn new(path: impl Into<String>, status: u16) -> Self {
         Self { path: path.into(), body: None, status, also: &[] }
     }
 
-    fn with(self, body: Value) -> Self {
+    pub(crate) fn with(self, body: Value) -> Self {
         Self { body: Some(body), ..self }
     }
 
@@ -155,7 +155,7 @@ impl<'w> Stage<'w> {
         id_of(&self.subscription().await["key_sets"][0])
     }
 
-    async fn after(&self, path: &str) {
+    pub(crate) async fn after(&self, path: &str) {
         self.world.act(path).expect(200).await;
     }
 
@@ -185,6 +185,9 @@ impl<'w> Stage<'w> {
             return Some(ready);
         }
         if let Some(ready) = self.catalog(&name).await {
+            return Some(ready);
+        }
+        if let Some(ready) = self.shared_keys(&name).await {
             return Some(ready);
         }
         if let Some(ready) = self.subscriptions(&name).await {

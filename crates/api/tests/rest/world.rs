@@ -172,6 +172,8 @@ fn options() -> Options {
         own_listeners: vec!["127.0.0.1:7700".parse().expect("an address")],
         max_staleness_seconds: 86_400,
         failures_per_minute: 120,
+        shared_keys_per_section: 5,
+        public_url: "https://keys.example.com".to_owned(),
     }
 }
 

@@ -18,7 +18,7 @@ use explain::Line;
 pub(crate) use layers::variable_name;
 pub(crate) use settings::{
     DatabaseUrl, Dialect, EgressSettings, Form, KeeperLimits, LogFormat, LogSettings, SECTIONS, Section,
-    Setting,
+    Setting, Sharing,
 };
 
 use settings::Settings;
@@ -43,6 +43,7 @@ pub(crate) struct Configuration {
     pub(crate) gateway: GatewayOptions,
     pub(crate) egress: EgressSettings,
     pub(crate) keeper: KeeperLimits,
+    pub(crate) sharing: Sharing,
     pub(crate) log: LogSettings,
 }
 
@@ -150,6 +151,7 @@ impl From<Settings> for Configuration {
             gateway: GatewayOptions::from(settings.gateway),
             egress: settings.egress,
             keeper: settings.keeper,
+            sharing: settings.sharing,
             log: settings.log,
             data_dir,
         }

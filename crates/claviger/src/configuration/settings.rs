@@ -106,6 +106,8 @@ section! {
         egress: EgressSettings,
         /// The keeper's own.
         keeper: KeeperLimits,
+        /// What is shared per API.
+        sharing: Sharing,
         /// The log's own.
         log: LogSettings,
     }
@@ -162,6 +164,14 @@ section! {
 }
 
 section! {
+    /// Shared keys: given directly to a named customer of one API.
+    Sharing {
+        /// How many keys each of an API's two sections, inside and outside, may have. Disabled ones count.
+        keys_per_section: u32, Form::Number, "5";
+    }
+}
+
+section! {
     /// The keeper's ceilings on opening what is sealed, which survive its restarts.
     KeeperLimits {
         /// How many secrets one actor may have opened within an hour.
@@ -189,6 +199,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "gateway", settings: Gateway::SETTINGS },
     Section { name: "egress", settings: EgressSettings::SETTINGS },
     Section { name: "keeper", settings: KeeperLimits::SETTINGS },
+    Section { name: "sharing", settings: Sharing::SETTINGS },
     Section { name: "log", settings: LogSettings::SETTINGS },
 ];
 

@@ -26,6 +26,8 @@ pub(crate) async fn assemble(configuration: &Configuration, store: Store) -> any
         own_listeners: listeners::own(configuration),
         max_staleness_seconds: configuration.doors.max_staleness.shortest_seconds(),
         failures_per_minute: configuration.doors.failures_per_minute,
+        shared_keys_per_section: configuration.sharing.keys_per_section,
+        public_url: configuration.public_url.clone(),
     };
     let keeper = {
         let process = keeper::options(configuration);

@@ -88,7 +88,9 @@ impl Known {
         if !self.makers.contains_key(maker) {
             let held = match key.created_by.kind {
                 ActorKind::ServiceKey => self.held_by_service_key(reader, maker).await?,
-                ActorKind::Member | ActorKind::System => self.held_by_member(reader, maker).await?,
+                ActorKind::Member | ActorKind::System | ActorKind::Portal => {
+                    self.held_by_member(reader, maker).await?
+                }
             };
             self.makers.insert(maker.clone(), held);
         }

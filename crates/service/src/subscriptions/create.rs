@@ -216,7 +216,7 @@ impl Write<'_, '_> {
 }
 
 /// A part of the API's own permissions; every other one is named.
-pub(super) fn permissions(fields: &mut Fields, api: &Api, texts: &[String]) -> Vec<ApiPermission> {
+pub(crate) fn permissions(fields: &mut Fields, api: &Api, texts: &[String]) -> Vec<ApiPermission> {
     let mut asked = Vec::with_capacity(texts.len());
     for (at, text) in texts.iter().enumerate() {
         match ApiPermission::new(text) {

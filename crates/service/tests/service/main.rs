@@ -23,6 +23,7 @@ mod policy_templates;
 mod retrieve;
 mod schedule;
 mod service_keys;
+mod shared_keys;
 mod subscriptions;
 mod transitions;
 mod undo;

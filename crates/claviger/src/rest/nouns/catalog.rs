@@ -67,6 +67,8 @@ pub(super) const APIS: Noun = Noun {
         put("expose", "Let calls through", "/v1/apis/{id}/exposure").says(&[("exposed", true)]),
         put("unexpose", "Refuse all calls; keys are kept", "/v1/apis/{id}/exposure")
             .says(&[("exposed", false)]),
+        reading("impact", "Say which shared keys a change of `requires` would break", "/v1/apis/{id}/impact")
+            .flags(&[&[parameter("requires", "none, key, secret or key_and_secret").required()]]),
         delete("delete", "Delete an API that nothing uses", "/v1/apis/{id}"),
     ],
 };

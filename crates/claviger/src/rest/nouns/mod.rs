@@ -2,6 +2,7 @@
 
 mod catalog;
 mod people;
+mod sharing;
 mod workspace;
 
 use super::verb::{Flag, Noun, parameter, text};
@@ -13,6 +14,7 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &people::MEMBERS,
     &people::ENVIRONMENTS,
     &catalog::APIS,
+    &sharing::SHARED_KEYS,
     &workspace::APPLICATIONS,
     &workspace::SUBSCRIPTIONS,
     &catalog::POLICY_TEMPLATES,
