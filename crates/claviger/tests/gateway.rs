@@ -6,5 +6,9 @@
 mod git;
 #[path = "gateway/installation.rs"]
 mod installation;
+#[path = "gateway/large.rs"]
+mod large;
+#[path = "gateway/nodes.rs"]
+mod nodes;
 #[path = "gateway/secured.rs"]
 mod secured;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 pub(super) struct Installation {
-    _claviger: Claviger,
+    pub(super) claviger: Claviger,
     pub(super) server: Server,
     pub(super) client: Client,
     pub(super) runtime: Runtime,
@@ -29,7 +29,7 @@ impl Installation {
         let subscription = runtime.block_on(subscribed(&client, upstream));
         let text = |pointer: &str| subscription.pointer(pointer).unwrap().as_str().unwrap().to_owned();
         let (key, key_set) = (text("/credentials/0/key"), text("/credentials/0/key_set_id"));
-        Self { _claviger: claviger, server, client, runtime, key, key_set }
+        Self { claviger, server, client, runtime, key, key_set }
     }
 
     /// An act on the Key Set.

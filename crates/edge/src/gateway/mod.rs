@@ -212,7 +212,7 @@ impl Gateway {
     )]
     async fn pass(
         &self,
-        passage: Passage,
+        mut passage: Passage,
         mut parts: Parts,
         body: Incoming,
         peer: SocketAddr,
@@ -224,7 +224,7 @@ impl Gateway {
         let authority = parts.uri.authority().map(http::uri::Authority::as_str);
         let is_credential = |name: &str| passage.credentials.iter().any(|it| it == name);
         headers::make_outgoing(&mut parts.headers, arrival, authority, is_credential);
-        parts.headers.extend(passage.identity.clone());
+        parts.headers.extend(std::mem::take(&mut passage.identity));
         parts.headers.insert(answer::REQUEST_ID, id.0.clone());
         self.traces.put(&mut parts.headers);
         if let Some((protocol, _)) = &caller {
@@ -234,7 +234,7 @@ impl Gateway {
         let call = Arc::clone(&passage.call);
         let direction = Direction::ToUpstream(Arc::clone(&self.decider.index));
         let body = Passing::new(body, Arc::clone(&call), self.settings.idle_timeout, direction);
-        let mut response = self.send(&passage, &parts, body).await?;
+        let mut response = self.send(&passage, parts, body).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let (_, caller) = caller.ok_or(problems::UNREACHABLE)?;
             return Ok(self.tunnel(caller, response, call));
@@ -250,7 +250,7 @@ impl Gateway {
     async fn send(
         &self,
         passage: &Passage,
-        parts: &Parts,
+        parts: Parts,
         body: Passing,
     ) -> Result<Response<Incoming>, Problem> {
         let call = &passage.call;
@@ -273,19 +273,21 @@ impl Gateway {
     async fn try_in_order(
         &self,
         targets: &[Arc<Target>],
-        parts: &Parts,
+        mut parts: Parts,
         body: Outgoing,
     ) -> Result<Response<Incoming>, Problem> {
-        let path = parts.uri.path();
-        let rest = path::split(path).ok_or(problems::BAD_PATH)?.rest;
+        let uri = std::mem::take(&mut parts.uri);
+        let rest = path::split(uri.path()).ok_or(problems::BAD_PATH)?.rest;
         let needs_http2 =
             parts.headers.get(CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));
         let mut failed = problems::UNREACHABLE;
-        for target in targets {
+        for (tried, target) in targets.iter().enumerate() {
+            let is_last = tried + 1 == targets.len();
             let mut request = Request::new(body.clone());
             *request.method_mut() = parts.method.clone();
-            *request.uri_mut() = target.uri(rest, parts.uri.query()).ok_or(problems::BAD_PATH)?;
-            *request.headers_mut() = parts.headers.clone();
+            *request.uri_mut() = target.uri(rest, uri.query()).ok_or(problems::BAD_PATH)?;
+            *request.headers_mut() =
+                if is_last { std::mem::take(&mut parts.headers) } else { parts.headers.clone() };
             let pool = self.pools.of(needs_http2 && target.is_plain());
             match pool.request(request).await {
                 Ok(response) => {
