@@ -2,8 +2,8 @@
 //! the owner, and one service key, in one transaction (surface.md, `claviger init`).
 
 use claviger_domain::credential::{CredentialKind, Generated};
-use claviger_domain::event::{ActorRef, EventBody, NewEvent, Private, ServiceKeyTerms};
-use claviger_domain::id::{EnvironmentId, Id, Kind, MemberId, OrganizationId, ServiceKeyId};
+use claviger_domain::event::{ActorRef, EventBody, NewEvent};
+use claviger_domain::id::{EnvironmentId, Id, Kind, MemberId, OrganizationId};
 use claviger_domain::members::{Email, RoleGrant};
 use claviger_domain::organizations::OrganizationKind;
 use claviger_domain::permission_groups::DefaultRole;
@@ -16,8 +16,11 @@ use claviger_store::Instance;
 
 use crate::error::Error;
 use crate::organizations::{FreshIds, beginnings};
+use crate::owner_key::Owner;
 use crate::state::Service;
 
+/// Who the log says has acted.
+const ACTOR: &str = "claviger init";
 /// The Environments that an instance begins with: slug and name.
 const ENVIRONMENTS: [(&str, &str); 2] = [("sandbox", "Sandbox"), ("production", "Production")];
 
@@ -98,7 +101,7 @@ impl First<'_> {
             let environment_id: EnvironmentId = self.service.fresh_id(self.now);
             let slug = Slug::new(slug).map_err(Error::internal)?;
             let name = Name::new(name).map_err(Error::internal)?;
-            self.push(Place::INSTANCE, EventBody::EnvironmentCreated { environment_id, slug, name }, None);
+            self.push(Place::INSTANCE, EventBody::EnvironmentCreated { environment_id, slug, name });
         }
         let organization = self.organization_id;
         let place = Place::organization(organization);
@@ -113,7 +116,7 @@ impl First<'_> {
         });
         let owners = owners.ok_or_else(|| Error::internal("an Organization begins with owners"))?;
         for body in bodies {
-            self.push(place, body, None);
+            self.push(place, body);
         }
         self.owner(beginning, owners);
         self.service_key(owners, key)?;
@@ -127,7 +130,7 @@ impl First<'_> {
         let name = Name::cut(email.as_str()).unwrap_or_else(|_| beginning.organization.clone());
         let created =
             EventBody::MemberCreated { member_id, organization_id, name, email, group_ids: Vec::new() };
-        self.push(place, created, None);
+        self.push(place, created);
         let grant = RoleGrant {
             id: self.service.fresh_id(self.now),
             member_id,
@@ -135,7 +138,7 @@ impl First<'_> {
             scope: Scope::EVERYTHING,
             created_at: self.now,
         };
-        self.push(place, EventBody::RoleGranted { member_id, grant }, None);
+        self.push(place, EventBody::RoleGranted { member_id, grant });
     }
 
     fn service_key(
@@ -143,41 +146,24 @@ impl First<'_> {
         owners: claviger_domain::id::PermissionGroupId,
         key: &Generated,
     ) -> Result<(), Error> {
-        let digest_key = self.service.state.keys.digest_control.newest();
-        let private = Private {
-            digest_key: digest_key.id(),
-            key: digest_key.digest(key.value.expose().as_bytes()),
-            secret: None,
-        };
-        let terms = Box::new(ServiceKeyTerms {
-            organization_id: self.organization_id,
-            member_id: Some(self.member_id),
-            created_by: ActorRef::system("claviger init"),
-            name: Name::new("First key of the owner").map_err(Error::internal)?,
-            masked: key.masked.clone(),
-            permission_group_ids: vec![owners],
-            scope: Scope::EVERYTHING,
-            expires_at: None,
-            ip_allow_list: None,
-            replaces: None,
-        });
-        let service_key_id: ServiceKeyId = self.service.fresh_id(self.now);
-        let place = Place::organization(self.organization_id);
-        self.push(place, EventBody::ServiceKeyCreated { service_key_id, terms }, Some(private));
+        let owner = Owner { organization_id: self.organization_id, member_id: self.member_id, owners };
+        let name = Name::new("First key of the owner").map_err(Error::internal)?;
+        let id = self.service.fresh_id(self.now);
+        self.events.push(self.service.owner_key_event(self.now, (id, name), &owner, key, ACTOR));
         Ok(())
     }
 
-    fn push(&mut self, place: Place, body: EventBody, private: Option<Private>) {
+    fn push(&mut self, place: Place, body: EventBody) {
         self.events.push(NewEvent {
             id: self.service.fresh_id(self.now),
             at: self.now,
-            actor: ActorRef::system("claviger init"),
+            actor: ActorRef::system(ACTOR),
             source: None,
             reason: None,
             place,
             counterpart: None,
             body,
-            private,
+            private: None,
         });
     }
 }

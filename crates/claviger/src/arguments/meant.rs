@@ -16,6 +16,7 @@ pub(crate) enum Invocation {
     Quickstart { settings: Box<Explained>, exit: bool },
     Serve { settings: Box<Explained> },
     Init { settings: Box<Explained>, owner: String, organization: String, json: bool },
+    OwnerKey { settings: Box<Explained>, json: bool },
     Keeper { arguments: Vec<OsString> },
     VerifyLog { settings: Box<Explained>, state: bool, json: bool },
     Doctor { settings: Box<Explained>, json: bool },
@@ -63,6 +64,7 @@ impl Invocation {
             TypedCommand::Init { data, owner, organization, json } => {
                 Self::Init { settings: data.read()?, owner, organization, json }
             }
+            TypedCommand::OwnerKey { data, json } => Self::OwnerKey { settings: data.read()?, json },
             TypedCommand::Keeper(KeeperCommand::Run { arguments }) => Self::Keeper { arguments },
             TypedCommand::VerifyLog { data, state, json } => {
                 Self::VerifyLog { settings: data.read()?, state, json }

@@ -45,6 +45,14 @@ pub(super) enum TypedCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Make a new service key with all permissions for the first owner; with the server stopped
+    OwnerKey {
+        #[command(flatten)]
+        data: DataFlags,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// The process that alone can open what is sealed
     #[command(subcommand, hide = true)]
     Keeper(KeeperCommand),

@@ -14,12 +14,18 @@ const OPTIONS: Options = Options { connections: 2, acquire_timeout: Duration::fr
 /// Opens the database to look at it: nothing is made or changed, and its schema is left as it is.
 pub(super) async fn open(configuration: &Configuration) -> anyhow::Result<Store> {
     let url = &configuration.database_url;
-    if let Some(file) = file_of(url.expose())
+    demand_file(configuration)?;
+    Store::inspect(url.expose(), OPTIONS).await.with_context(|| format!("open the database {}", url.masked()))
+}
+
+/// An embedded database must be there already: opening it would make it.
+pub(super) fn demand_file(configuration: &Configuration) -> anyhow::Result<()> {
+    if let Some(file) = file_of(configuration.database_url.expose())
         && !file.exists()
     {
         bail!("there is no database {}: is --data-dir right?", file.display());
     }
-    Store::inspect(url.expose(), OPTIONS).await.with_context(|| format!("open the database {}", url.masked()))
+    Ok(())
 }
 
 /// The file of an embedded database.

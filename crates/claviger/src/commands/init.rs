@@ -48,7 +48,7 @@ fn explained(error: claviger_service::Error) -> anyhow::Error {
     match error {
         claviger_service::Error::Refused(Refusal::AlreadyInitialised) => anyhow::anyhow!(
             "the database was initialised before, and nothing was changed; a lost service key is replaced with \
-             another one's `claviger service-keys replace`"
+             another one's `claviger service-keys replace`, or, if none is left, with `claviger owner-key`"
         ),
         error => anyhow::Error::new(error).context("initialise the database"),
     }
@@ -66,7 +66,8 @@ fn print(made: &Initialised, as_json: bool) -> anyhow::Result<()> {
     } else {
         terminal::print_line(&format!(
             "Organization  {}\nOwner         {}\nService key   {}\n\nThe service key has all permissions and is \
-             not shown again: keep it now.\nTo use it from this shell:  claviger login",
+             not shown again: keep it now.\nTo use it from this shell:  claviger login\nIf it is ever lost:         \
+             claviger owner-key",
             made.organization_id,
             made.member_id,
             made.service_key.expose(),

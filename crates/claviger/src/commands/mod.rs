@@ -6,6 +6,7 @@ mod config_check;
 mod data;
 mod doctor;
 mod init;
+mod owner_key;
 mod quickstart;
 mod verify_log;
 
@@ -83,6 +84,9 @@ fn run(invocation: Invocation) -> ExitCode {
         }
         Invocation::Serve { settings } => on_all_threads(serve(settings.configuration)),
         Invocation::Quickstart { settings, exit } => on_all_threads(quickstart::run(*settings, exit)),
+        Invocation::OwnerKey { settings, json } => {
+            on_one_thread(owner_key::run(&settings.configuration, json))
+        }
         Invocation::Init { settings, owner, organization, json } => {
             match init::beginning(&owner, &organization) {
                 Ok(beginning) => on_one_thread(init::run(&settings.configuration, &beginning, json)),

@@ -108,3 +108,43 @@ fn commands_that_look_bring_no_schema_up_to_date() {
         claviger.run_on_data(&["verify-log"]).demand_success("verify-log");
     }
 }
+
+#[test]
+fn an_owner_who_deleted_the_last_key_makes_a_new_one_on_the_server_itself() {
+    for database in [None, Some(Postgres::shared().create_database())] {
+        let mut claviger = claviger();
+        if let Some(database) = &database {
+            claviger = claviger.with_database(database.url());
+        }
+        let refused = claviger.run_on_data(&["owner-key"]);
+        assert_eq!(refused.status.code(), Some(1), "{}", refused.stdout);
+        assert!(!claviger.data_folder().join("claviger.db").exists(), "it made a database");
+        let made = claviger.init();
+        let server = claviger.serve();
+        let shell = Shell::new(&claviger, &server, &made.service_key);
+        let own = shell.json(&["service-keys", "current"]);
+        shell.run(&["service-keys", "delete", own["id"].as_str().unwrap()]).demand_success("delete");
+        assert_eq!(shell.refused(&["organizations", "list"])["status"], 401);
+        let output = claviger.run_on_data(&["owner-key"]);
+        assert_eq!(output.status.code(), Some(1), "beside a server: {}", output.stdout);
+        assert!(output.stderr.contains("Stop the server"), "{}", output.stderr);
+        server.stop();
+        let again = claviger.run_on_data(&["init", "--owner", "ada@example.com"]);
+        assert!(again.stderr.contains("claviger owner-key"), "{}", again.stderr);
+        let output = claviger.run_on_data(&["owner-key", "--json"]);
+        output.demand_success("owner-key");
+        let key: Value = serde_json::from_str(&output.stdout).unwrap();
+        assert_eq!(key["member_id"], made.member_id.as_str());
+        let server = claviger.serve();
+        let shell = Shell::new(&claviger, &server, key["service_key"].as_str().unwrap());
+        let current = shell.json(&["service-keys", "current"]);
+        assert_eq!(current["id"], key["service_key_id"]);
+        assert_eq!(current["permission_groups"][0]["name"], "owner");
+        assert_eq!(current["scope"], own["scope"]);
+        let event =
+            &shell.json(&["events", "list", "--limit", "1", "--kind", "service_key.created"])["items"][0];
+        assert_eq!(event["actor"]["name"], "claviger owner-key", "{event}");
+        server.stop();
+        claviger.run_on_data(&["verify-log", "--state"]).demand_success("verify-log");
+    }
+}

@@ -49,7 +49,10 @@ impl Access {
             .map(|row| row.service_key)
             .collect();
         let Some(owner) = keys.iter().find(|key| acts_for_the_owner(key)) else {
-            bail!("no service key of an owner is left to act for: name another folder with --data-dir");
+            bail!(
+                "no service key of an owner is left to act for: make one with `claviger owner-key`, or name another \
+                 folder with --data-dir"
+            );
         };
         let request = acting_as(owner);
         for old in keys.iter().filter(|key| key.name.as_str() == NAME && key.id != owner.id) {
