@@ -21,7 +21,7 @@ use rand::{Rng as _, RngExt as _, SeedableRng as _};
 pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_782_864_000_000_000);
 const APIS: usize = 200;
 const KEYS_PER_APPLICATION: usize = 20;
-/// So many keys can be presented; at 80 bytes a record they outgrow any cache.
+/// So many keys can be presented; at 64 bytes a record and more they outgrow any cache.
 const SAMPLE: usize = 1_000_000;
 
 const KEY_LENGTH: usize = 46;
