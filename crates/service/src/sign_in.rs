@@ -26,8 +26,13 @@ impl Service {
     pub(crate) fn slowed(&self, error: Error, source: Option<IpAddr>) -> Error {
         let failed =
             matches!(error, Error::SignIn(SignIn::Unauthenticated | SignIn::Inactive | SignIn::Expired));
+        if failed { self.slow(error, source) } else { error }
+    }
+
+    /// Counts a failed attempt: the same error, unless there were too many.
+    pub(crate) fn slow(&self, error: Error, source: Option<IpAddr>) -> Error {
         let failures = &self.state.sign_in_failures;
-        if failed && source.is_some_and(|source| failures.failed(source, self.now())) {
+        if source.is_some_and(|source| failures.failed(source, self.now())) {
             let retry_after_seconds = failures.retry_after_seconds().into();
             return Refusal::TooManyRequests { retry_after_seconds }.into();
         }

@@ -53,13 +53,19 @@ impl Service {
                 NotAccepted::Inactive => Error::SignIn(SignIn::Inactive),
                 NotAccepted::Expired => Error::SignIn(SignIn::Expired),
                 NotAccepted::IpDenied => Error::SignIn(SignIn::IpDenied),
-                NotAccepted::Stale => Error::Unavailable(Unavailable::Behind),
+                // It may have become good since; whoever guesses is slowed all the same.
+                NotAccepted::Stale => return self.slow(Error::Unavailable(Unavailable::Behind), source),
             };
             self.slowed(error, source)
         })?;
-        self.state.follower.service_keys_used.mark(caller.id, now);
-        if !caller.holds(Permission::VerifyCall) {
-            return Err(Error::forbidden(Permission::VerifyCall));
+        if caller.fresh {
+            self.state.follower.service_keys_used.mark(caller.id, now);
+        }
+        match (caller.holds(Permission::VerifyCall), caller.fresh) {
+            (true, _) => {}
+            (false, true) => return Err(Error::forbidden(Permission::VerifyCall)),
+            // It may have been given the permission since.
+            (false, false) => return Err(Error::Unavailable(Unavailable::Behind)),
         }
         Ok(Asker { organization_id: caller.organization_id, scope: caller.scope, fresh: caller.fresh })
     }

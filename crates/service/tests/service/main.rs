@@ -27,6 +27,7 @@ mod shared_keys;
 mod subscriptions;
 mod transitions;
 mod undo;
+mod verify;
 mod which_key;
 mod workspace;
 
