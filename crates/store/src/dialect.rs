@@ -150,7 +150,8 @@ pub(crate) mod postgres {
         LOCK_HEAD = "SELECT position, hash FROM log_head WHERE id = 1 FOR UPDATE";
         // The wake-up travels with the commit, without a round trip of its own.
         MOVE_HEAD = "UPDATE log_head SET position = $1, hash = $2 WHERE id = 1 RETURNING CAST(pg_notify('claviger_log', '') AS TEXT)";
-        // Said by each new session; poolers refuse such settings among the parameters of a connection.
+        // Said by each new session: some poolers refuse such settings among the parameters of a connection. They are the
+        // session's own, so a pooler that shares sessions between transactions won't do (docs/operating.md).
         LIMITS = "SELECT set_config('lock_timeout', $1, false), set_config('idle_in_transaction_session_timeout', $2, false), \
                   set_config('statement_timeout', $3, false), set_config('default_transaction_read_only', $4, false)";
     }

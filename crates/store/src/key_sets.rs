@@ -36,9 +36,6 @@ statements! {
              AND id = (SELECT keys.key_set_id FROM keys WHERE keys.id = $1)");
     OF_APPLICATION = concat!("SELECT ", rows::set_columns!(), " FROM key_sets WHERE application_id = $1 \
              AND removed_at IS NULL ORDER BY created_at, id");
-    ALIKE = concat!("SELECT ", rows::set_columns!(), " FROM key_sets WHERE application_id = $1 AND environment_id = $2 \
-             AND auth_type = $3 AND template_id = $4 AND template_version = $5 AND removed_at IS NULL \
-             ORDER BY created_at, id");
     // One that any Subscription used for another Organization's API is not shared with this one's.
     REUSABLE = concat!("SELECT ", rows::set_columns!(), " FROM key_sets WHERE application_id = $1 AND environment_id = $2 \
              AND auth_type = $3 AND template_id = $4 AND template_version = $5 AND removed_at IS NULL \
@@ -117,30 +114,9 @@ impl Reader {
         Ok(ids.iter().filter_map(|id| read.remove(id).or_else(|| known(id))).collect())
     }
 
-    /// The sets that are neither Revoked nor Expired at `now`, of one Application, Environment, auth type and
-    /// template version, oldest first: what `issue` must not double (product.md D14).
-    pub async fn living_key_sets(
-        &mut self,
-        application_id: ApplicationId,
-        environment_id: EnvironmentId,
-        auth_type: AuthType,
-        template: TemplateVersion,
-        now: Timestamp,
-    ) -> Result<Vec<KeySet>, StoreError> {
-        let values = values![
-            application_id,
-            environment_id,
-            auth_type.as_str(),
-            template.template_id,
-            template.template_version,
-        ];
-        let sets = self.all(ALIKE, values).await?;
-        self.living_of(sets, now).await
-    }
-
-    /// The sets that a Subscription to an API of `api_organization_id` may reuse, oldest first: as
-    /// [`Reader::living_key_sets`], without those that were used for another Organization's API
-    /// (product.md D1).
+    /// The sets that a Subscription to an API of `api_organization_id` may reuse, oldest first: of one Application,
+    /// Environment, auth type and template version, neither Revoked nor Expired at `now`, without those that were
+    /// used for another Organization's API (product.md D1).
     pub async fn reusable_key_sets(
         &mut self,
         application_id: ApplicationId,

@@ -230,7 +230,8 @@ pub(crate) trait Listed: FromRow {
 pub(crate) struct Alternative {
     pub(crate) condition: Fragment,
     pub(crate) values: Vec<Value>,
-    /// Whether it never leaves more than a few rows, which are then found first and put in order.
+    /// Whether it mostly leaves a few rows, and has no index in the order of the list. Where they are few indeed,
+    /// they are found first and put in order.
     pub(crate) few: bool,
 }
 
@@ -433,7 +434,8 @@ impl Reader {
         query: &ListQuery<T::Filter, T::Sort>,
     ) -> Result<Page<T>, StoreError> {
         let selection = self.selection::<T>(&query.filter).await?;
-        let rows = self.assembled(page_query::<T>(query, selection.as_ref())).await?;
+        let alternatives = self.alternatives::<T>(&query.filter).await?;
+        let rows = self.assembled(page_query::<T>(query, selection.as_ref(), alternatives)).await?;
         let mut page = read_page::<T>(query, rows)?;
         if query.count {
             let rows = self.assembled(count_query::<T>(query, selection.as_ref())).await?;
@@ -455,24 +457,45 @@ impl Reader {
             let mut query = Assembly::default();
             query.text("SELECT COUNT(*) FROM (SELECT 1 AS one FROM (");
             query.selected(&selection);
-            query.text(") AS selected LIMIT ");
-            query.value(FEW + 1);
-            query.text(") AS counted");
-            let rows = self.assembled(query).await?;
-            let found = rows.first().map(|row| Columns::of(row, T::TABLE).integer()).transpose()?;
-            if found.is_some_and(|found| found <= FEW) {
+            query.text(") AS selected");
+            if self.are_few::<T>(query).await? {
                 return Ok(Some(selection));
             }
         }
         Ok(None)
+    }
+
+    /// The alternatives of a filter, each that says so with few rows indeed: many can be ended by the clock before
+    /// the scheduler records it.
+    async fn alternatives<T: Listed>(&mut self, filter: &T::Filter) -> Result<Vec<Alternative>, StoreError> {
+        let mut alternatives = T::alternatives(filter);
+        for alternative in alternatives.iter_mut().filter(|alternative| alternative.few) {
+            let mut query = Assembly::default();
+            for text in ["SELECT COUNT(*) FROM (SELECT 1 AS one FROM ", T::FROM, " AND "] {
+                query.text(text);
+            }
+            query.fragment(alternative.condition, alternative.values.clone());
+            alternative.few = self.are_few::<T>(query).await?;
+        }
+        Ok(alternatives)
+    }
+
+    /// Whether a count, which still has to be bounded and closed, finds few rows.
+    async fn are_few<T: Listed>(&mut self, mut count: Assembly) -> Result<bool, StoreError> {
+        count.text(" LIMIT ");
+        count.value(FEW + 1);
+        count.text(") AS counted");
+        let rows = self.assembled(count).await?;
+        let found = rows.first().map(|row| Columns::of(row, T::TABLE).integer()).transpose()?;
+        Ok(found.is_some_and(|found| found <= FEW))
     }
 }
 
 pub(crate) fn page_query<T: Listed>(
     query: &ListQuery<T::Filter, T::Sort>,
     selection: Option<&Selection>,
+    alternatives: Vec<Alternative>,
 ) -> Assembly {
-    let alternatives = T::alternatives(&query.filter);
     let mut assembly = Assembly::default();
     if selection.is_some() || alternatives.is_empty() {
         page_from::<T>(query, Source::from(selection), &alternatives, &mut assembly);

@@ -13,7 +13,7 @@ use crate::statements::statements;
 use crate::value::{IntoValue, values};
 
 statements! {
-    // Ids are in the order of their making.
+    // Ids are in the order of their making, as far as the clocks of several nodes agree: one of the oldest will do.
     LIVING = "SELECT MIN(id), application_id, environment_id, auth_type, template_id, template_version FROM key_sets \
               WHERE removed_at IS NULL AND latest_status IN ('pending', 'active', 'suspended') \
               AND (latest_stops_at IS NULL OR latest_stops_at > $1) AND application_id IN ($2) \

@@ -326,14 +326,16 @@ pub(crate) async fn sets_are_found_to_be_reused(place: &Place) {
     assert_eq!(reader.live_subscriptions_of_api(world.api_id).await.unwrap(), std::slice::from_ref(&found));
     assert_eq!(reader.live_subscriptions_of_application(world.application_id).await.unwrap(), [found]);
     assert_eq!(reader.pending_subscriptions(world.application_id).await.unwrap(), 0);
-    let alike = reader.living_key_sets(
-        world.application_id,
-        world.environment_id,
-        AuthType::ApiKey,
-        template,
-        start(),
+    let alike = reader.oldest_living_key_sets(&[world.application_id], start()).await.unwrap();
+    let set = reader.key_set(second).await.unwrap().unwrap();
+    let like = alike.iter().filter(|living| living.is_like(&set)).map(|living| living.id);
+    assert_eq!(like.collect::<Vec<_>>(), [first], "one, the same each time");
+    let later = reader.oldest_living_key_sets(&[world.application_id], later("P2Y")).await.unwrap();
+    assert_eq!(
+        later.iter().map(|living| living.id).collect::<Vec<_>>(),
+        [pending],
+        "the others are dead by then"
     );
-    assert_eq!(alike.await.unwrap().len(), 3);
     drop(reader);
     let removed = EventBody::KeySetRemoved { key_set_id: pending };
     append(&store, [event(start(), world.place(), removed)]).await.unwrap();
