@@ -16,6 +16,7 @@ mod peers;
 mod percent;
 mod serve;
 mod tls;
+mod traffic;
 
 pub use decider::Clock;
 pub use forward_auth::{Dialect, FORWARD_AUTH_PATH, ForwardAuth, ForwardAuthService, Peer, Settings};

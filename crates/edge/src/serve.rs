@@ -5,25 +5,30 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::patient::Patient;
 use crate::tls::Certificate;
+use crate::traffic::{Taken, Traffic};
 
 /// A pause after the listener failed: out of descriptors, most likely, and some will be given back.
 const BREATH: Duration = Duration::from_millis(50);
+/// How long a peer may leave a ping of HTTP/2 unanswered.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a listener allows.
 #[derive(Debug, Clone, Copy)]
@@ -34,9 +39,11 @@ pub struct Limits {
     /// would rather explain itself has a ceiling of its own below.
     pub header_bytes: u32,
     /// How long a connection may take to begin, and then the headers of each request, the first and those
-    /// after a pause. In HTTP/2, how long a peer may leave a ping unanswered.
+    /// after a pause. In HTTP/2, how long it may be open without a request, and after how long a silence its
+    /// peer is sent a ping.
     pub header_timeout: Duration,
-    /// How long a peer may take nothing of its answer.
+    /// How long a peer may take nothing of its answer; in HTTP/2, of any of its answers while it asks nothing
+    /// either.
     pub write_timeout: Duration,
     /// How long open calls may take to end when the server stops.
     pub grace: Duration,
@@ -58,7 +65,7 @@ pub async fn serve<A, F, B>(listener: TcpListener, limits: Limits, answer: A, st
 where
     A: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
     F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     run(listener, limits, None, answer, stop).await;
 }
@@ -73,7 +80,7 @@ pub async fn serve_tls<A, F, B>(
 ) where
     A: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
     F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     run(listener, limits, Some(certificate.acceptor()), answer, stop).await;
 }
@@ -87,9 +94,9 @@ async fn run<A, F, B>(
 ) where
     A: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
     F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
-    let server = Server { builder: builder(limits), graceful: GracefulShutdown::new(), limits, tls };
+    let server = Server { builder: builder(limits), limits, tls, open: Open::default() };
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut full = false;
     let mut stop = std::pin::pin!(stop);
@@ -108,9 +115,7 @@ async fn run<A, F, B>(
         }
     }
     drop(listener);
-    if tokio::time::timeout(limits.grace, server.graceful.shutdown()).await.is_err() {
-        tracing::warn!(seconds = limits.grace.as_secs(), "connections were cut that did not end in time");
-    }
+    server.open.end(limits.grace).await;
 }
 
 /// The next connection, once there is a place for it.
@@ -123,11 +128,34 @@ async fn next(
     (place, listener.accept().await)
 }
 
+/// The connections that are open, and how to end them.
+#[derive(Clone, Default)]
+struct Open {
+    tasks: TaskTracker,
+    /// Open calls may end.
+    told: CancellationToken,
+    /// Nothing may go on.
+    cut: CancellationToken,
+}
+
+impl Open {
+    async fn end(self, grace: Duration) {
+        self.told.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+            let (connections, seconds) = (self.tasks.len(), grace.as_secs());
+            tracing::warn!(connections, seconds, "connections are cut that did not end in time");
+            self.cut.cancel();
+            self.tasks.wait().await;
+        }
+    }
+}
+
 struct Server {
     builder: Builder<TokioExecutor>,
-    graceful: GracefulShutdown,
     limits: Limits,
     tls: Option<TlsAcceptor>,
+    open: Open,
 }
 
 impl Server {
@@ -140,25 +168,28 @@ impl Server {
     ) where
         A: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
         F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
-        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
     {
         // Answers are small and whole: waiting to fill a segment only delays them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "answers may wait for more to send");
         }
-        let service = service_fn(move |request| answer(request, peer));
-        let (builder, limits, watcher) = (self.builder.clone(), self.limits, self.graceful.watcher());
-        let tls = self.tls.clone();
-        tokio::spawn(async move {
-            let served = match tls {
-                None => answer_all(stream, &builder, limits, watcher, service).await,
+        let answer = move |request| answer(request, peer);
+        let (builder, limits, tls) = (self.builder.clone(), self.limits, self.tls.clone());
+        let (told, cut) = (self.open.told.clone(), self.open.cut.clone());
+        let serving = async move {
+            let line = Line { builder: &builder, limits, told: &told };
+            match tls {
+                None => line.answer_all(stream, answer).await,
                 Some(tls) => match tokio::time::timeout(limits.header_timeout, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => answer_all(stream, &builder, limits, watcher, service).await,
+                    Ok(Ok(stream)) => line.answer_all(stream, answer).await,
                     Ok(Err(error)) => Err(error.into()),
                     Err(elapsed) => Err(elapsed.into()),
                 },
-            };
-            if let Err(error) = served {
+            }
+        };
+        self.open.tasks.spawn(async move {
+            if let Some(Err(error)) = cut.run_until_cancelled(serving).await {
                 tracing::debug!(%peer, %error, "a connection broke");
             }
             drop(place);
@@ -166,23 +197,43 @@ impl Server {
     }
 }
 
-/// Answers what comes on one connection, to its end.
-async fn answer_all<S, T, B>(
-    stream: S,
-    builder: &Builder<TokioExecutor>,
+/// What one connection is served with.
+struct Line<'a> {
+    builder: &'a Builder<TokioExecutor>,
     limits: Limits,
-    watcher: Watcher,
-    service: T,
-) -> Result<(), Box<dyn Error + Send + Sync>>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    T: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
-    T::Future: Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-{
-    let stream = Patient::new(stream, limits.header_timeout, limits.write_timeout);
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-    watcher.watch(connection).await
+    told: &'a CancellationToken,
+}
+
+impl Line<'_> {
+    /// Answers what comes on a connection to its end. It is told to end with the server, or when its peer
+    /// stalls; a peer that stalls on is cut.
+    async fn answer_all<S, A, F, B>(&self, stream: S, answer: A) -> Result<(), Box<dyn Error + Send + Sync>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        A: Fn(Request<Incoming>) -> F + Send + 'static,
+        F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+    {
+        let traffic = Traffic::begin();
+        let watched = Arc::clone(&traffic);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let exchange = traffic.request(request.version());
+            let answered = answer(request);
+            async move { answered.await.map(|answer| answer.map(|body| Taken::new(body, exchange))) }
+        });
+        let stream = TokioIo::new(Patient::new(stream, self.limits.write_timeout));
+        let mut connection = pin!(self.builder.serve_connection_with_upgrades(stream, service));
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = self.told.cancelled() => {}
+            () = watched.stalls(self.limits) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            ended = connection => ended,
+            () = watched.stalls(self.limits) => Err("the peer stalled".into()),
+        }
+    }
 }
 
 fn builder(limits: Limits) -> Builder<TokioExecutor> {
@@ -197,6 +248,7 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_header_list_size(limits.header_bytes)
         .keep_alive_interval(limits.header_timeout)
+        .keep_alive_timeout(PING_TIMEOUT)
         .max_concurrent_streams(256);
     builder
 }
@@ -211,3 +263,6 @@ async fn pause(error: &io::Error) {
         tokio::time::sleep(BREATH).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The server under all faces, over real sockets: whom it cuts off, whom it lets wait, and how it ends. No
-//! test measures time: deadlines are short where one must pass, and long where none may.
+//! test measures time: deadlines are short where one must pass, and long where none may. What needs both is
+//! tested beside the server, in a time of its own.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -20,8 +21,12 @@ use tokio::task::JoinHandle;
 
 /// Passes while a test waits.
 const SHORT: Duration = Duration::from_millis(200);
+/// Passes while a test waits, and must not between two steps of it.
+const SECONDS: Duration = Duration::from_secs(3);
 /// Passes only where something is broken.
 const LONG: Duration = Duration::from_secs(20);
+/// More than fits into the buffers of two sockets.
+const LARGE: usize = 64 << 20;
 const PATIENT: Limits = Limits {
     connections: 100,
     header_bytes: 16 << 10,
@@ -66,7 +71,7 @@ impl Server {
 }
 
 fn answer(path: &str) -> Ready<Result<Response<Full<Bytes>>, Infallible>> {
-    let length = if path == "/large" { 64 << 20 } else { 2 };
+    let length = if path == "/large" { LARGE } else { 2 };
     ready(Ok(Response::new(Full::new(vec![b'x'; length].into()))))
 }
 
@@ -88,56 +93,6 @@ async fn until_cut(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn who_sends_nothing_or_no_whole_beginning_is_cut() {
-    let server = Server::start(Limits { connections: 1, header_timeout: SHORT, ..PATIENT }).await;
-    for beginning in ["", "P", "PRI * HT", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r", "GET / HT", "GET / HTTP/1.1\r\n"]
-    {
-        let mut stream = server.connect().await;
-        stream.write_all(beginning.as_bytes()).await.expect("written");
-        let said = until_cut(&mut stream).await;
-        assert!(!said.contains(" 200 "), "{beginning:?}: {said}");
-    }
-    assert_eq!(server.asked.load(Ordering::SeqCst), 0);
-    server.demand_service().await;
-}
-
-#[tokio::test]
-async fn headers_have_one_deadline_however_steadily_they_come() {
-    let server = Server::start(Limits { header_timeout: SHORT, ..PATIENT }).await;
-    for beginning in ["GET / HTTP/1.1\r\nx-endless: ", "PRI * HTTP/2.0\r\n"] {
-        let mut stream = server.connect().await;
-        stream.write_all(beginning.as_bytes()).await.expect("written");
-        let (mut reader, mut writer) = stream.split();
-        let dribble = async {
-            for _ in 0.. {
-                tokio::time::sleep(SHORT / 10).await;
-                if writer.write_all(b"x").await.is_err() {
-                    break;
-                }
-            }
-        };
-        let mut answer = Vec::new();
-        tokio::select! {
-            () = dribble => {}
-            ended = tokio::time::timeout(LONG, reader.read_to_end(&mut answer)) => {
-                let _ = ended.expect("cut in time");
-            }
-        }
-        assert!(!String::from_utf8_lossy(&answer).contains(" 200 "));
-    }
-    assert_eq!(server.asked.load(Ordering::SeqCst), 0);
-}
-
-#[tokio::test]
-async fn who_keeps_a_connection_and_asks_nothing_is_cut() {
-    let server = Server::start(Limits { connections: 1, header_timeout: SHORT, ..PATIENT }).await;
-    let mut idle = server.connect().await;
-    assert!(ask(&mut idle, "/").await.starts_with("HTTP/1.1 200"));
-    until_cut(&mut idle).await;
-    server.demand_service().await;
-}
-
-#[tokio::test]
 async fn who_takes_nothing_of_an_answer_is_cut() {
     let server = Server::start(Limits { connections: 1, write_timeout: SHORT, ..PATIENT }).await;
     let mut stuck = server.connect().await;
@@ -146,20 +101,6 @@ async fn who_takes_nothing_of_an_answer_is_cut() {
     // The only place is given back although this connection stays open here.
     server.demand_service().await;
     drop(stuck);
-}
-
-#[tokio::test]
-async fn an_answer_that_is_taken_slowly_is_sent_whole() {
-    let server = Server::start(Limits { write_timeout: SHORT, ..PATIENT }).await;
-    let mut slow = server.connect().await;
-    let request = "GET /large HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    slow.write_all(request.as_bytes()).await.expect("written");
-    let (mut buffer, mut taken) = (vec![0; 4 << 20], 0);
-    while let Ok(read @ 1..) = slow.read(&mut buffer).await {
-        taken += read;
-        tokio::time::sleep(SHORT / 20).await;
-    }
-    assert!(taken > 64 << 20, "{taken}");
 }
 
 #[tokio::test]
@@ -202,4 +143,31 @@ async fn a_server_that_is_told_to_stop_ends_those_who_only_listen() {
     assert_eq!(until_cut(&mut silent).await, "");
     assert_eq!(until_cut(&mut idle).await, "");
     assert!(TcpStream::connect(server.address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_session_that_answers_pings_and_asks_nothing_gives_its_place_back() {
+    let server = Server::start(Limits { connections: 1, header_timeout: SECONDS, ..PATIENT }).await;
+    let (mut session, connection) =
+        h2::client::handshake(server.connect().await).await.expect("a session in HTTP/2");
+    let connection = tokio::spawn(connection);
+    let request = Request::get("http://a/").body(()).expect("a request");
+    let (answer, _) = session.send_request(request, true).expect("sent");
+    assert_eq!(answer.await.expect("answered").status(), 200);
+    let _ = tokio::time::timeout(LONG, connection).await.expect("ended in time");
+    server.demand_service().await;
+    drop(session);
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_cuts_what_does_not_end_in_time() {
+    let server = Server::start(Limits { grace: SHORT, ..PATIENT }).await;
+    let mut stuck = server.connect().await;
+    stuck.write_all(b"GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("written");
+    let mut first = [0; 12];
+    stuck.read_exact(&mut first).await.expect("read");
+    server.stop.send(()).expect("told");
+    tokio::time::timeout(LONG, server.serving).await.expect("in time").expect("ended");
+    let rest = until_cut(&mut stuck).await;
+    assert!(rest.len() < LARGE, "{} bytes were sent after the end", rest.len());
 }
