@@ -98,7 +98,7 @@ fn once<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
 }
 
 /// The claim with the digest of an empty body; [`Asked::with`] puts the true one in.
-fn claim(parts: &Parts) -> Result<Option<IdempotencyClaim>, Refused> {
+pub(crate) fn claim(parts: &Parts) -> Result<Option<IdempotencyClaim>, Refused> {
     if parts.method == Method::GET {
         return Ok(None);
     }

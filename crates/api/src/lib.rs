@@ -23,6 +23,7 @@ mod openapi;
 mod organizations;
 mod permission_groups;
 mod policy_templates;
+mod portal;
 mod query;
 mod refused;
 mod router;

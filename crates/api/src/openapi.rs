@@ -33,6 +33,8 @@ pub(crate) fn complete(mut document: Value, prefix: &str) -> Value {
     document["servers"] = json!([{"url": if prefix.is_empty() { "/" } else { prefix }}]);
     document["components"]["securitySchemes"] = json!({
         "bearer": {"type": "http", "scheme": "bearer", "description": "A service key: `clv_svc_…`."},
+        "portal": {"type": "http", "scheme": "bearer", "description": "The token of a portal link: `clv_portal_…`."},
+        "portal_session": {"type": "apiKey", "in": "cookie", "name": "claviger_portal", "description": "A session of the portal. What changes something also needs `Sec-Fetch-Site: same-origin`."},
         "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A service key."},
     });
     document["components"]["responses"] = Value::Object(
@@ -195,11 +197,20 @@ impl Shared<'_> {
         if !self.path.starts_with("/v1/") {
             return;
         }
-        operation["security"] = json!([{"bearer": []}, {"header": []}]);
+        operation["security"] = self.security();
         self.describe_permission(operation);
         self.add_parameters(operation);
         self.add_problems(operation);
         self.add_headers(operation);
+    }
+
+    fn security(&self) -> Value {
+        match (self.collection(), self.method) {
+            // The token is in the body.
+            (Some("portal"), "post") if self.path.ends_with("/session") => json!([]),
+            (Some("portal"), _) => json!([{"portal": []}, {"portal_session": []}]),
+            _ => json!([{"bearer": []}, {"header": []}]),
+        }
     }
 
     fn collection(&self) -> Option<&str> {

@@ -147,7 +147,7 @@ impl From<SignIn> for Refused {
 }
 
 impl Refused {
-    fn challenge(self) -> Self {
+    pub(crate) fn challenge(self) -> Self {
         self.header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"claviger\""))
     }
 }

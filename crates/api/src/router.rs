@@ -14,7 +14,7 @@ use crate::openapi::{self, Base};
 use crate::refused::Refused;
 use crate::{
     apis, applications, docs, environments, events, groups, health, key_sets, members, nodes, organizations,
-    permission_groups, policy_templates, service_keys, shared_keys, subscriptions, verify,
+    permission_groups, policy_templates, portal, service_keys, shared_keys, subscriptions, verify,
 };
 
 /// What the handlers of `service` share, and all of them under `frame`.
@@ -53,6 +53,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(service_keys::routes())
         .merge(apis::routes())
         .merge(shared_keys::routes())
+        .merge(portal::routes())
         .merge(applications::routes())
         .merge(subscriptions::routes())
         .merge(policy_templates::routes())
@@ -89,6 +90,7 @@ mod tests {
             service_keys::routes(),
             apis::routes(),
             shared_keys::routes(),
+            portal::routes(),
             applications::routes(),
             subscriptions::routes(),
             policy_templates::routes(),

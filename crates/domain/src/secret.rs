@@ -17,6 +17,19 @@ impl Plaintext {
         Self(text)
     }
 
+    /// 256 random bits in hexadecimal digits, such as a session's value. `entropy` fills the buffer it is given.
+    pub fn random(mut entropy: impl FnMut(&mut [u8])) -> Self {
+        let mut bits = zeroize::Zeroizing::new([0_u8; 32]);
+        entropy(bits.as_mut_slice());
+        let mut text = String::with_capacity(64);
+        for byte in bits.iter() {
+            for digit in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
+            }
+        }
+        Self(text)
+    }
+
     /// Shows the secret. Every call is a place to look at in a review.
     pub fn expose(&self) -> &str {
         &self.0

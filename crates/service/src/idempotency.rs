@@ -20,15 +20,33 @@ const ETAG: &str = "etag";
 const LOCATION: &str = "location";
 const POSITION: &str = "claviger-position";
 
+/// Who may claim that a request is a repetition: a caller with a service key, or a visitor of the portal.
+pub(crate) trait Claims: Sync {
+    /// The id that claims are kept apart by.
+    fn caller(&self) -> String;
+
+    fn claim(&self) -> Option<&IdempotencyClaim>;
+}
+
+impl Claims for Request {
+    fn caller(&self) -> String {
+        self.caller.service_key_id.to_string()
+    }
+
+    fn claim(&self) -> Option<&IdempotencyClaim> {
+        self.idempotency.as_ref()
+    }
+}
+
 impl Service {
     /// The answer that this request got before, if it did.
     pub(crate) async fn kept_answer<T>(
         &self,
         tx: &mut Tx<'_>,
-        request: &Request,
+        request: &impl Claims,
         now: Timestamp,
     ) -> Result<Option<Written<T>>, Error> {
-        let Some(claim) = &request.idempotency else { return Ok(None) };
+        let Some(claim) = request.claim() else { return Ok(None) };
         if claim.key.is_empty() || claim.key.len() > MAX_KEY {
             return Err(bad("Idempotency-Key", format!("must be 1 to {MAX_KEY} bytes")));
         }
@@ -49,10 +67,10 @@ impl Service {
     pub(crate) async fn record_idempotency<T: Answer>(
         &self,
         tx: &mut Tx<'_>,
-        request: &Request,
+        request: &impl Claims,
         written: &Written<T>,
     ) -> Result<(), Error> {
-        let (Some(claim), Outcome::Fresh(answer)) = (&request.idempotency, &written.outcome) else {
+        let (Some(claim), Outcome::Fresh(answer)) = (request.claim(), &written.outcome) else {
             return Ok(());
         };
         let mut headers = vec![(POSITION.to_owned(), written.position.0.to_string())];
@@ -68,8 +86,8 @@ impl Service {
 
     /// Gives up the record of an answer that could not be given after all: the request may come again as if it
     /// were the first.
-    pub(crate) async fn forget_answer(&self, tx: &mut Tx<'_>, request: &Request) -> Result<(), Error> {
-        match &request.idempotency {
+    pub(crate) async fn forget_answer(&self, tx: &mut Tx<'_>, request: &impl Claims) -> Result<(), Error> {
+        match request.claim() {
             Some(claim) => Ok(tx.forget_idempotent(&scope(request, claim)).await?),
             None => Ok(()),
         }
@@ -89,9 +107,9 @@ impl Service {
     }
 }
 
-fn scope(request: &Request, claim: &IdempotencyClaim) -> IdempotencyScope {
+fn scope(request: &impl Claims, claim: &IdempotencyClaim) -> IdempotencyScope {
     IdempotencyScope {
-        caller: request.caller.service_key_id.to_string(),
+        caller: request.caller(),
         method: claim.method.clone(),
         path: claim.path.clone(),
         key: claim.key.clone(),

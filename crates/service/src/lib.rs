@@ -32,6 +32,7 @@ mod organizations;
 mod owner_key;
 mod permission_groups;
 mod policy_templates;
+pub mod portal;
 mod readiness;
 pub mod request;
 mod scheduler;

@@ -17,6 +17,7 @@ use crate::authority::Authority;
 use crate::error::Error;
 use crate::etag;
 use crate::fields::Fields;
+use crate::idempotency::Claims;
 use crate::request::{Answer, Gone, Outcome, Request, Status, Written};
 use crate::state::Service;
 
@@ -178,10 +179,10 @@ impl Service {
         Ok(written)
     }
 
-    async fn keep_answer<T: Answer>(
+    pub(crate) async fn keep_answer<T: Answer>(
         &self,
         tx: &mut Tx<'_>,
-        request: &Request,
+        request: &impl Claims,
         status: Status,
         answer: T,
     ) -> Result<Written<T>, Error> {

@@ -17,6 +17,7 @@ pub mod organizations;
 pub mod page;
 pub mod permission_groups;
 pub mod policy_templates;
+pub mod portal;
 pub mod problem;
 pub mod scope;
 pub mod service_keys;

@@ -7,6 +7,7 @@ mod call;
 mod callers;
 mod fixtures;
 mod frame;
+mod portal;
 mod routes;
 mod server;
 mod sharing;

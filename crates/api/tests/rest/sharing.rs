@@ -1,41 +1,8 @@
 //! One call of each route of shared keys that goes through.
 
-use claviger_domain::event::{ActorRef, EventBody, NewEvent, Private};
-use claviger_domain::id::{EventId, SharedKeyId};
-use claviger_domain::scope::Place;
-use claviger_domain::secret::{Digest, DigestKeyId};
-use claviger_domain::shared_keys::SecretOrigin;
 use serde_json::{Value, json};
 
 use crate::routes::{Ready, Stage, id_of};
-use crate::world::World;
-
-impl World {
-    /// Sets an outside key's secret, as its portal would.
-    async fn give_secret(&self, id: &str) {
-        let shared_key_id: SharedKeyId = id.parse().expect("an id");
-        let event = NewEvent {
-            id: EventId::from_bytes(*shared_key_id.as_bytes()),
-            at: self.service.now(),
-            actor: ActorRef::system("test"),
-            source: None,
-            reason: None,
-            place: Place::INSTANCE,
-            counterpart: None,
-            body: EventBody::SharedKeySecretSet { shared_key_id, origin: SecretOrigin::Generated },
-            private: Some(Private {
-                digest_key: DigestKeyId(1),
-                key: Digest::from_bytes([1; 32]),
-                secret: None,
-            }),
-        };
-        let set = self.service.store().commit("test", |tx| {
-            let event = event.clone();
-            Box::pin(async move { tx.append(event).await })
-        });
-        set.await.expect("set");
-    }
-}
 
 impl Stage<'_> {
     /// A shared key of an API of its own: the API's id, and the key as it was made.
@@ -70,7 +37,9 @@ impl Stage<'_> {
             "POST /v1/shared-keys/{id}/disable" => act("disable"),
             "POST /v1/shared-keys/{id}/reset-secret" => act("reset-secret"),
             "POST /v1/shared-keys/{id}/clear-secret" => {
-                self.world.give_secret(key.rsplit('/').next().expect("an id")).await;
+                let link = self.world.act(&format!("{key}/portal-link")).expect(200).await;
+                let (_, token) = link["url"].as_str().and_then(|url| url.split_once('#')).expect("a token");
+                self.world.call("POST", "/v1/portal/secret").by(token).expect(200).await;
                 act("clear-secret")
             }
             "POST /v1/shared-keys/{id}/retrieve" => act("retrieve"),

@@ -129,10 +129,14 @@ fn names_of_verbs_and_flags_are_plain_and_none_is_twice() {
 }
 
 /// Routes that no row of the table reaches, and why.
-const WITHOUT_A_ROW: [(&str, &str, &str); 3] = [
+const WITHOUT_A_ROW: [(&str, &str, &str); 7] = [
     ("POST", "/v1/verify", "`claviger verify -` reads the credential from standard input"),
     ("POST", "/v1/verify/batch", "for programs: a shell asks once for each line"),
     ("POST", "/v1/which-key", "`claviger which-key -` reads the value from standard input"),
+    ("GET", "/v1/portal", "for those who have a link and no service key"),
+    ("POST", "/v1/portal/secret", "for those who have a link and no service key"),
+    ("POST", "/v1/portal/session", "for the portal's page"),
+    ("DELETE", "/v1/portal/session", "for the portal's page"),
 ];
 
 /// Making many at once is for programs: a shell creates one after another. Acting on many Key Sets is not.

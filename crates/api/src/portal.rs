@@ -1,0 +1,207 @@
+//! `/v1/portal`: what a person with no account may do who holds the portal link of an outside key. They come with
+//! the link's token, or with the portal's own session, which is the one cookie that `/v1` takes.
+
+use axum::extract::{FromRequestParts, State};
+use axum::response::{IntoResponse, Response};
+use claviger_service::portal::{Begun, Pass, Visit};
+use claviger_wire::portal as wire;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SET_COOKIE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::answer::{Answered, Done, Shown};
+use crate::app::App;
+use crate::asked::claim;
+use crate::body::{Act, Json};
+use crate::query::Query;
+use crate::refused::Refused;
+use crate::source;
+
+/// The cookie of a session.
+const SESSION: &str = "claviger_portal";
+/// Where browsers send it, below the path of `public_url`.
+const PATH: &str = "/v1/portal";
+/// The beginning of a portal link's token.
+const TOKEN: &str = "clv_portal_";
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(trade, leave)).routes(routes!(read)).routes(routes!(set_secret))
+}
+
+/// A visitor whose link or session is good.
+pub(crate) struct Visiting(Visit);
+
+impl FromRequestParts<App> for Visiting {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
+        let source = source::of(&parts.extensions, &parts.headers, &app.options.trusted);
+        let pass = pass(&parts.method, &parts.headers).ok_or_else(Refused::no_visitor)?;
+        let mut visit = app.service.portal_sign_in(pass, source).await.map_err(Refused::of_visitor)?;
+        Query::parse(parts.uri.query(), &[])?;
+        visit.idempotency = claim(parts)?;
+        Ok(Self(visit))
+    }
+}
+
+/// What the request presents. A session changes nothing at the word of another site.
+fn pass<'h>(method: &Method, headers: &'h HeaderMap) -> Option<Pass<'h>> {
+    if headers.contains_key(AUTHORIZATION) {
+        let token = crate::asked::presented(headers).ok().filter(|token| token.starts_with(TOKEN));
+        return token.map(Pass::Link);
+    }
+    let same_site = headers.get(FETCH_SITE).is_some_and(|site| site == "same-origin");
+    session(headers).filter(|_| *method == Method::GET || same_site).map(Pass::Session)
+}
+
+/// The session in the one cookie of that name.
+fn session(headers: &HeaderMap) -> Option<&str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let mut values = pairs.filter(|(name, _)| *name == SESSION).map(|(_, value)| value);
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// A session on its way to the browser.
+pub(crate) struct Entered {
+    begun: Begun,
+    attributes: String,
+}
+
+impl IntoResponse for Entered {
+    fn into_response(self) -> Response {
+        let Begun { value, seconds, session } = self.begun;
+        let cookie = format!("{SESSION}={}; Max-Age={seconds}{}", value.expose(), self.attributes);
+        with_cookie((StatusCode::CREATED, axum::Json(session)).into_response(), &cookie)
+    }
+}
+
+/// The session is over.
+pub(crate) struct Left(String);
+
+impl IntoResponse for Left {
+    fn into_response(self) -> Response {
+        with_cookie(StatusCode::NO_CONTENT.into_response(), &format!("{SESSION}=; Max-Age=0{}", self.0))
+    }
+}
+
+fn with_cookie(mut response: Response, cookie: &str) -> Response {
+    if let Ok(mut value) = HeaderValue::from_str(cookie) {
+        value.set_sensitive(true);
+        response.headers_mut().insert(SET_COOKIE, value);
+    }
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Out of reach of scripts, of other sites, and of all paths but the portal's.
+fn attributes(app: &App) -> String {
+    let secure = if app.options.public_url.starts_with("https://") { "; Secure" } else { "" };
+    format!("; Path={}{PATH}; HttpOnly; SameSite=Strict{secure}", app.options.prefix())
+}
+
+/// Trades the token of a portal link for a session of 15 minutes, which is in the cookie that comes with the answer.
+#[utoipa::path(
+    post,
+    path = "/v1/portal/session",
+    tag = "Portal",
+    request_body = wire::Trade,
+    responses((status = 201, body = wire::Session))
+)]
+pub(crate) async fn trade(
+    State(app): State<App>,
+    Stranger(source): Stranger,
+    body: Json<wire::Trade>,
+) -> Answered<Entered> {
+    let token = body.into_value().token;
+    let begun = app.service.portal_trade(&token, source).await.map_err(Refused::of_visitor)?;
+    Ok(Entered { begun, attributes: attributes(&app) })
+}
+
+/// Ends the session.
+#[utoipa::path(
+    delete,
+    path = "/v1/portal/session",
+    tag = "Portal",
+    responses((status = 204, description = "Ended."))
+)]
+pub(crate) async fn leave(State(app): State<App>, _: Visiting, headers: HeaderMap) -> Answered<Left> {
+    if let Some(session) = session(&headers) {
+        app.service.portal_leave(session).await?;
+    }
+    Ok(Left(attributes(&app)))
+}
+
+/// Reads the API that the link opens, and the key that it belongs to.
+#[utoipa::path(
+    get,
+    path = "/v1/portal",
+    tag = "Portal",
+    responses((status = 200, body = wire::Portal))
+)]
+pub(crate) async fn read(State(app): State<App>, Visiting(visit): Visiting) -> Answered<Shown<wire::Portal>> {
+    Ok(Shown(app.service.portal_read(&visit).await.map_err(Refused::of_visitor)?))
+}
+
+/// Sets the key's secret, generated or typed. Where one is set, it has to be given; it dies at once.
+#[utoipa::path(
+    post,
+    path = "/v1/portal/secret",
+    tag = "Portal",
+    request_body = Option<wire::PutSecret>,
+    responses((status = 200, body = wire::Secret))
+)]
+pub(crate) async fn set_secret(
+    State(app): State<App>,
+    Visiting(visit): Visiting,
+    body: Act<wire::PutSecret>,
+) -> Answered<Done<wire::Secret>> {
+    let (visit, body) = body.with(visit);
+    Ok(Done(app.service.portal_set_secret(&visit, &body).await.map_err(Refused::of_visitor)?))
+}
+
+/// Somebody who has shown nothing yet, and where they are.
+pub(crate) struct Stranger(Option<std::net::IpAddr>);
+
+impl FromRequestParts<App> for Stranger {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
+        Query::parse(parts.uri.query(), &[])?;
+        Ok(Self(source::of(&parts.extensions, &parts.headers, &app.options.trusted)))
+    }
+}
+
+impl Act<wire::PutSecret> {
+    /// The visit together with the body that came with it.
+    fn with(self, visit: Visit) -> (Visit, wire::PutSecret) {
+        let sent = crate::body::Sent::from(self);
+        let mut visit = visit;
+        if let (Some(claim), Some(sha256)) = (&mut visit.idempotency, sent.sha256) {
+            claim.body_sha256 = sha256;
+        }
+        (visit, sent.value)
+    }
+}
+
+impl Refused {
+    fn no_visitor() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthenticated",
+            "Open the portal by its link again; if it does not open, ask whoever sent it for a new one.",
+        )
+        .challenge()
+    }
+
+    /// Visitors have links, not service keys.
+    fn of_visitor(error: claviger_service::Error) -> Self {
+        match error {
+            claviger_service::Error::SignIn(_) => Self::no_visitor(),
+            error => error.into(),
+        }
+    }
+}
