@@ -8,14 +8,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use claviger_domain::apis::{ApiPermission, AuthType, CredentialHeaders, HeaderPreset, Requires};
 use claviger_domain::credential::{self, CredentialKind};
 use claviger_domain::event::Position;
-use claviger_domain::id::{ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, KeySetId, OrganizationId};
+use claviger_domain::id::{
+    ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, KeySetId, OrganizationId, SharedKeyId,
+};
 use claviger_domain::secret::{DigestKey, DigestKeyId};
 use claviger_domain::text::{Name, Slug};
 use claviger_domain::time::Timestamp;
 use claviger_edge::{Dialect, ForwardAuth, ForwardAuthService, Peer, Settings, TrustedPeers};
 use claviger_verify::{
     ApiFacts, ApplicationFacts, DigestGeneration, DigestKeys, EnvironmentFacts, Failures, Index, KeyFacts,
-    KeySetFacts, Meters, Routing, SubscriptionFacts,
+    KeySetFacts, Meters, Routing, SharedKeyFacts, SubscriptionFacts,
 };
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -50,6 +52,11 @@ fn api(slug: &str, id: u8, change: impl FnOnce(&mut ApiFacts)) -> ApiFacts {
     };
     change(&mut facts);
     facts
+}
+
+/// The shared key of `keyed`.
+fn shared_key() -> String {
+    credential::generate(CredentialKind::Key, |buffer| buffer.fill(6)).value.expose().to_owned()
 }
 
 /// One Key in the sandbox, subscribed to `orders` and `inner`; `billing` is not subscribed to.
@@ -97,6 +104,20 @@ fn index(key: &str) -> Index {
         let facts = SubscriptionFacts { api_id, key_set_ids: vec![key_set.id], permissions: None };
         loader.subscription(&facts).expect("a Key");
     }
+    loader.shared_key(SharedKeyFacts {
+        id: SharedKeyId::from_bytes([1; 16]),
+        api_id: ApiId::from_bytes([4; 16]),
+        organization_id: OrganizationId::from_bytes([1; 16]),
+        group_id: GroupId::from_bytes([1; 16]),
+        name: Name::new("Zoé & sons").expect("a name"),
+        disabled: false,
+        environment_id: None,
+        permissions: Some(vec![ApiPermission::new("orders:read").expect("a permission")]),
+        rate_limit: None,
+        ip_allow_list: None,
+        digest: digests.digest(shared_key().as_bytes()),
+        secret: None,
+    });
     loader.finish(Position(1), Timestamp::from_micros(START)).expect("a first snapshot");
     index
 }
@@ -273,4 +294,20 @@ async fn those_who_guess_are_slowed_and_good_calls_are_not() {
     assert_eq!(told(&forbidden).0, 403, "a credential that is good is no guess");
     scene.micros.fetch_add(61_000_000, Ordering::Relaxed);
     assert_eq!(bad("192.0.2.1").0, 401);
+}
+
+#[test]
+fn a_shared_key_is_told_by_its_name_and_has_no_application() {
+    let scene = Scene::new(Dialect::Forwarded);
+    let key = shared_key();
+    let answer = scene.ask("?api=keyed&environment=sandbox", &[("X-API-Key", &key)]);
+    assert_eq!((answer.status().as_u16(), header(answer.headers(), "x-claviger-code")), (200, "valid"));
+    let name = answer.headers().get("x-claviger-key-name").expect("a name");
+    assert_eq!(name.as_bytes(), "Zoé & sons".as_bytes(), "as UTF-8");
+    assert!(header(answer.headers(), "x-claviger-key-id").starts_with("shk_"));
+    assert!(!answer.headers().contains_key("x-claviger-application"));
+    assert_eq!(header(answer.headers(), "x-claviger-permissions"), "orders:read");
+    assert_eq!(header(answer.headers(), "x-claviger-environment"), "sandbox");
+    let elsewhere = scene.ask("?api=orders", &[("X-API-Key", &key)]);
+    assert_eq!(header(elsewhere.headers(), "x-claviger-code"), "not_subscribed");
 }
