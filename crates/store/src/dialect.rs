@@ -49,7 +49,7 @@ pub(crate) enum Database {
 pub(crate) enum Access {
     /// A file that is not there yet is made.
     Full,
-    /// Nothing is made or changed, not even by mistake.
+    /// Nothing in the database is changed, not even by mistake. SQLite may leave its own empty `-wal` and `-shm` beside it.
     Inspection,
 }
 

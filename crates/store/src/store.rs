@@ -45,7 +45,7 @@ impl Store {
         Ok(Self { database, bell })
     }
 
-    /// Opens a database to look at it: nothing is made or changed there, and a schema that is not exactly the one
+    /// Opens a database to look at it: nothing in it is changed, and a schema that is not exactly the one
     /// that this program knows is refused. Nobody is woken by what others commit.
     pub async fn inspect(url: &str, options: Options) -> Result<Self, StoreError> {
         let database = dialect::open(url, &options, Access::Inspection).await?;

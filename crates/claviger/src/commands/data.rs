@@ -11,7 +11,7 @@ use crate::configuration::Configuration;
 /// Few connections, and no patience: a person waits.
 const OPTIONS: Options = Options { connections: 2, acquire_timeout: Duration::from_secs(5) };
 
-/// Opens the database to look at it: nothing is made or changed, and its schema is left as it is.
+/// Opens the database to look at it: nothing in it is changed, its schema neither.
 pub(super) async fn open(configuration: &Configuration) -> anyhow::Result<Store> {
     let url = &configuration.database_url;
     demand_file(configuration)?;
