@@ -82,7 +82,8 @@ pub(crate) fn machine() -> Result<String> {
     Ok(format!(
         "Machine: {count} × {}, Linux {}, load average at the end {}",
         of("model name").unwrap_or_else(|| "an unnamed processor".to_owned()),
-        kernel.trim(),
+        // What follows the version names a build, not a kernel.
+        kernel.trim().split('-').next().unwrap_or_default(),
         load.split(' ').next().unwrap_or_default()
     ))
 }
