@@ -22,5 +22,5 @@ pub use decider::Clock;
 pub use forward_auth::{Dialect, FORWARD_AUTH_PATH, ForwardAuth, ForwardAuthService, Peer, Settings};
 pub use gateway::{Gateway, GatewayBody, GatewaySettings, gateway_not_ready, upstream_tls};
 pub use peers::TrustedPeers;
-pub use serve::{Limits, serve, serve_tls};
+pub use serve::{Connection, Limits, serve, serve_calls};
 pub use tls::{Certificate, CertificateError, read_certificates};

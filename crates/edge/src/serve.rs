@@ -60,6 +60,16 @@ impl Limits {
     };
 }
 
+/// A connection, as who answers what comes on it may know it.
+#[derive(Debug)]
+pub struct Connection {
+    /// Who opened it.
+    pub peer: SocketAddr,
+    pub tls: bool,
+    /// Ends it at once, whatever is open on it.
+    pub(crate) end: CancellationToken,
+}
+
 /// Answers on HTTP/1 and HTTP/2 until `stop` is done, then lets open calls end.
 pub async fn serve<A, F, B>(listener: TcpListener, limits: Limits, answer: A, stop: impl Future<Output = ()>)
 where
@@ -67,35 +77,24 @@ where
     F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
-    run(listener, limits, None, answer, stop).await;
+    let answer = move |request, connection: &Connection| answer(request, connection.peer);
+    serve_calls(listener, limits, None, answer, stop).await;
 }
 
-/// The same with TLS, under the certificate as it is when a connection begins.
-pub async fn serve_tls<A, F, B>(
+/// The same for who must know more of the connection, perhaps with TLS under the certificate as it is when one
+/// begins.
+pub async fn serve_calls<A, F, B>(
     listener: TcpListener,
     limits: Limits,
-    certificate: &Certificate,
+    certificate: Option<&Certificate>,
     answer: A,
     stop: impl Future<Output = ()>,
 ) where
-    A: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+    A: Fn(Request<Incoming>, &Connection) -> F + Clone + Send + 'static,
     F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
-    run(listener, limits, Some(certificate.acceptor()), answer, stop).await;
-}
-
-async fn run<A, F, B>(
-    listener: TcpListener,
-    limits: Limits,
-    tls: Option<TlsAcceptor>,
-    answer: A,
-    stop: impl Future<Output = ()>,
-) where
-    A: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
-    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
-{
+    let tls = certificate.map(Certificate::acceptor);
     let server = Server { builder: builder(limits), limits, tls, open: Open::default() };
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut full = false;
@@ -166,7 +165,7 @@ impl Server {
         answer: A,
         place: Option<OwnedSemaphorePermit>,
     ) where
-        A: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
+        A: Fn(Request<Incoming>, &Connection) -> F + Send + 'static,
         F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
         B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
     {
@@ -174,9 +173,12 @@ impl Server {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "answers may wait for more to send");
         }
-        let answer = move |request| answer(request, peer);
+        // Whoever answers may end this connection, and the server all of them.
+        let end = self.open.cut.child_token();
+        let connection = Connection { peer, tls: self.tls.is_some(), end: end.clone() };
+        let answer = move |request| answer(request, &connection);
         let (builder, limits, tls) = (self.builder.clone(), self.limits, self.tls.clone());
-        let (told, cut) = (self.open.told.clone(), self.open.cut.clone());
+        let told = self.open.told.clone();
         let serving = async move {
             let line = Line { builder: &builder, limits, told: &told };
             match tls {
@@ -189,7 +191,7 @@ impl Server {
             }
         };
         self.open.tasks.spawn(async move {
-            if let Some(Err(error)) = cut.run_until_cancelled(serving).await {
+            if let Some(Err(error)) = end.run_until_cancelled(serving).await {
                 tracing::debug!(%peer, %error, "a connection broke");
             }
             drop(place);

@@ -7,7 +7,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use claviger_edge::{Certificate, Gateway, GatewaySettings, Limits, TrustedPeers, gateway_not_ready};
+use claviger_edge::{
+    Certificate, Connection, Gateway, GatewaySettings, Limits, TrustedPeers, gateway_not_ready,
+};
 use claviger_egress::{Egress, Rules};
 use claviger_service::Service;
 use claviger_service::ambient::{Entropy as _, SystemEntropy};
@@ -39,29 +41,24 @@ impl GatewayDoor {
     ) -> anyhow::Result<Self> {
         let certificate = certificate(&configuration.gateway)?;
         let gateway = Arc::new(OnceLock::<Arc<Gateway>>::new());
-        let (answering, tls) = (Arc::clone(&gateway), certificate.is_some());
-        let answer = move |request, peer| {
-            let gateway = answering.get().cloned();
+        let answering = Arc::clone(&gateway);
+        let answer = move |request, connection: &Connection| {
+            let answered = answering.get().map(|gateway| gateway.answer(request, connection));
             async move {
-                Ok::<_, Infallible>(match gateway {
-                    Some(gateway) => gateway.answer(request, peer, tls).await,
+                Ok::<_, Infallible>(match answered {
+                    Some(answered) => answered.await,
                     None => gateway_not_ready(),
                 })
             }
         };
         let (limits, stop) = (listeners::limits_of_gateway(), stop.clone().cancelled_owned());
         let mut watching = Vec::new();
-        let serving = match certificate {
-            None => tokio::spawn(claviger_edge::serve(listener, limits, answer, stop)),
-            Some(certificate) => {
-                let followed = certificate.clone();
-                watching.push(tokio::spawn(async move { followed.follow().await }).abort_handle());
-                let serve = async move {
-                    claviger_edge::serve_tls(listener, limits, &certificate, answer, stop).await;
-                };
-                tokio::spawn(serve)
-            }
-        };
+        if let Some(certificate) = certificate.clone() {
+            watching.push(tokio::spawn(async move { certificate.follow().await }).abort_handle());
+        }
+        let serving = tokio::spawn(async move {
+            claviger_edge::serve_calls(listener, limits, certificate.as_ref(), answer, stop).await;
+        });
         Ok(Self { gateway, serving, watching, own_listeners, limits })
     }
 

@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::headers::clean_trailers;
-use super::open::OpenCall;
+use super::open::{Held, OpenCall};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -43,7 +43,7 @@ pub enum GatewayBody {
 
 /// A body that is passed on.
 pub struct Passing {
-    inner: Incoming,
+    inner: Arc<Held>,
     call: Arc<OpenCall>,
     patience: Duration,
     direction: Direction,
@@ -75,6 +75,7 @@ impl Passing {
         direction: Direction,
     ) -> Self {
         let pends = Arc::new(AtomicBool::new(false));
+        let inner = call.hold(inner);
         Self { inner, call, patience, direction, waiting: None, pends }
     }
 
@@ -128,7 +129,10 @@ impl Body for Passing {
         if this.call.cut().is_cancelled() {
             return Poll::Ready(Some(Err(Ended::Cut.into())));
         }
-        let polled = Pin::new(&mut this.inner).poll_frame(context);
+        let polled = match this.inner.lock().as_mut() {
+            Some(inner) => Pin::new(inner).poll_frame(context),
+            None => return Poll::Ready(Some(Err(Ended::Cut.into()))),
+        };
         this.pends.store(polled.is_pending(), Ordering::Relaxed);
         match polled {
             Poll::Ready(Some(Ok(mut frame))) => {
@@ -144,11 +148,11 @@ impl Body for Passing {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.lock().as_ref().is_some_and(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.lock().as_ref().map_or_else(SizeHint::default, Body::size_hint)
     }
 }
 

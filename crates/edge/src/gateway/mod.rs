@@ -27,6 +27,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::body::GatewayBody;
@@ -43,6 +44,7 @@ use crate::answer::{self, Problem, RequestId};
 use crate::decider::{Call, Clock, Decided, Decider};
 use crate::path;
 use crate::peers::TrustedPeers;
+use crate::serve::Connection;
 
 /// How the gateway is set up.
 #[derive(Clone)]
@@ -132,18 +134,30 @@ impl Gateway {
         self.tunnels.wait().await;
     }
 
-    /// Answers a call that came on a connection of this peer.
-    pub async fn answer(
+    /// Answers a call that came on this connection.
+    pub fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        connection: &Connection,
+    ) -> impl Future<Output = Response<GatewayBody>> + Send + use<> {
+        let (gateway, peer, tls) = (Arc::clone(self), connection.peer, connection.tls);
+        // In HTTP/2 other calls share the connection.
+        let end = (request.version() < Version::HTTP_2).then(|| connection.end.clone());
+        async move { gateway.answer_one(request, peer, tls, end).await }
+    }
+
+    async fn answer_one(
         &self,
         mut request: Request<Incoming>,
         peer: SocketAddr,
         tls: bool,
+        end: Option<CancellationToken>,
     ) -> Response<GatewayBody> {
         let id = RequestId::of(request.headers(), || self.fresh_id());
         let caller = headers::upgrade(request.headers()).map(|protocol| (protocol, upgraded(&mut request)));
         let (parts, body) = request.into_parts();
         let mut grant = None;
-        let answered = match self.admit(&parts, peer, &mut grant) {
+        let answered = match self.admit(&parts, peer, end, &mut grant) {
             Ok(Admitted::Preflight(headers)) => Ok(no_content(headers)),
             Ok(Admitted::Passage(passage)) => self.pass(passage, parts, body, peer, tls, &id, caller).await,
             Err(problem) => Err(problem),
@@ -160,7 +174,13 @@ impl Gateway {
     }
 
     /// What the call may do. `grant` is set as soon as it is known which pages may read the answer.
-    fn admit(&self, parts: &Parts, peer: SocketAddr, grant: &mut Option<Grant>) -> Result<Admitted, Problem> {
+    fn admit(
+        &self,
+        parts: &Parts,
+        peer: SocketAddr,
+        end: Option<CancellationToken>,
+        grant: &mut Option<Grant>,
+    ) -> Result<Admitted, Problem> {
         if parts.method == Method::CONNECT || parts.method == Method::TRACE {
             return Err(problems::METHOD_NOT_ALLOWED);
         }
@@ -184,12 +204,12 @@ impl Gateway {
             *grant = cors.map(|cors| Grant::of(cors, &parts.headers));
             match decided.refusal() {
                 Some(problem) => Err(problem),
-                None => Ok(Admitted::Passage(self.passage(&call, decided))),
+                None => Ok(Admitted::Passage(self.passage(&call, decided, end))),
             }
         })
     }
 
-    fn passage(&self, call: &Call<'_>, decided: &Decided<'_>) -> Passage {
+    fn passage(&self, call: &Call<'_>, decided: &Decided<'_>, end: Option<CancellationToken>) -> Passage {
         let own = decided.decision.environment().map(|environment| environment.id);
         let told = || call.environment.and_then(|told| decided.door?.environment(told));
         let upstreams =
@@ -198,7 +218,7 @@ impl Gateway {
         answer::put_identity(&decided.decision, &mut identity);
         let taken = |name: &&HeaderName| decided.extracted.takes(&decided.places, name.as_str());
         Passage {
-            call: self.open.open(call.api, decided),
+            call: self.open.open(call.api, decided, end),
             targets: self.targets.in_order(upstreams.unwrap_or_default(), self.decider.now()),
             identity,
             credentials: call.headers.keys().filter(taken).cloned().collect(),

@@ -12,6 +12,7 @@ use claviger_domain::decision::Code;
 use claviger_domain::secret::Plaintext;
 use claviger_domain::time::Timestamp;
 use claviger_verify::Credential;
+use hyper::body::Incoming;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,8 @@ use crate::decider::{Decided, Decider};
 
 /// How often it is looked whether something changed. A part of the second within which a call is cut.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long a call that was cut may take to say so to its caller.
+const TO_SAY_SO: Duration = Duration::from_millis(300);
 const SHARDS: usize = 16;
 /// So many are decided on before others get their turn.
 const AT_ONCE: usize = 256;
@@ -43,11 +46,17 @@ pub(super) struct OpenCall {
     /// When the clock ends the Key, in microseconds.
     stops_at: AtomicI64,
     cut: CancellationToken,
+    connection: Option<CancellationToken>,
+    /// What still comes from the caller, and from the upstream.
+    bodies: [OnceLock<Weak<Held>>; 2],
     why: OnceLock<Code>,
     began: Instant,
     /// When something last moved, in milliseconds since it began.
     moved: AtomicU64,
 }
+
+/// A body that can be let go of by whoever cuts its call.
+pub(super) type Held = Mutex<Option<Incoming>>;
 
 /// What was presented, to be decided on again. Wiped when the call ends.
 enum Presented {
@@ -58,7 +67,14 @@ enum Presented {
 
 impl OpenCalls {
     /// Takes note of a call that may pass.
-    pub(super) fn open(self: &Arc<Self>, api: &str, decided: &Decided<'_>) -> Arc<OpenCall> {
+    ///
+    /// `connection` ends the connection that it came on, if that has no other call.
+    pub(super) fn open(
+        self: &Arc<Self>,
+        api: &str,
+        decided: &Decided<'_>,
+        connection: Option<CancellationToken>,
+    ) -> Arc<OpenCall> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let stops_at = decided.decision.stops_at().map_or(NEVER, Timestamp::as_micros);
         let call = Arc::new(OpenCall {
@@ -69,6 +85,8 @@ impl OpenCalls {
             ip: decided.client,
             stops_at: AtomicI64::new(stops_at),
             cut: CancellationToken::new(),
+            connection,
+            bodies: [const { OnceLock::new() }; 2],
             why: OnceLock::new(),
             began: Instant::now(),
             moved: AtomicU64::new(0),
@@ -111,7 +129,7 @@ impl OpenCalls {
             let calls: Vec<Arc<OpenCall>> = shard.lock().values().filter_map(Weak::upgrade).collect();
             calls
         });
-        calls.for_each(|call| call.cut.cancel());
+        calls.for_each(|call| call.end());
     }
 
     fn shard(&self, number: u64) -> &Mutex<HashMap<u64, Weak<OpenCall>>> {
@@ -120,7 +138,7 @@ impl OpenCalls {
 }
 
 impl OpenCall {
-    fn judge(&self, decider: &Decider, environment: Option<&str>, now: Timestamp) {
+    fn judge(self: &Arc<Self>, decider: &Decider, environment: Option<&str>, now: Timestamp) {
         let credential = self.presented.credential();
         let decision = decider.ask(credential, &self.api, environment, &[], self.ip, now);
         if decision.allowed() {
@@ -128,8 +146,34 @@ impl OpenCall {
             self.stops_at.store(stops_at, Ordering::Relaxed);
         } else if self.why.set(decision.code()).is_ok() {
             tracing::debug!(api = %self.api, code = decision.code().as_str(), "an open call is cut");
-            self.cut.cancel();
+            self.end();
         }
+    }
+
+    /// Ends all parts of it. Where a side takes nothing, nobody asks its body for more and sees that it is cut: so the
+    /// other side is let go of here, and then the connection, if the call is still there.
+    fn end(self: &Arc<Self>) {
+        self.cut.cancel();
+        for body in self.bodies.iter().filter_map(OnceLock::get).filter_map(Weak::upgrade) {
+            drop(body.lock().take());
+        }
+        if let Some(connection) = self.connection.clone() {
+            let call = Arc::downgrade(self);
+            tokio::spawn(async move {
+                sleep(TO_SAY_SO).await;
+                if call.strong_count() > 0 {
+                    connection.cancel();
+                }
+            });
+        }
+    }
+
+    /// Takes hold of a body that comes in.
+    pub(super) fn hold(&self, body: Incoming) -> Arc<Held> {
+        let held = Arc::new(Mutex::new(Some(body)));
+        let place = self.bodies.iter().find(|place| place.set(Arc::downgrade(&held)).is_ok());
+        debug_assert!(place.is_some(), "a call has two bodies");
+        held
     }
 
     pub(super) fn api(&self) -> &str {

@@ -8,6 +8,7 @@ use http::Response;
 use http_body_util::BodyExt as _;
 use hyper::body::{Frame, Incoming};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::scene::{Behind, Scene, World, problem, whole};
 use crate::streams::{channel, upgraded, websocket};
@@ -169,4 +170,41 @@ async fn a_gateway_that_ends_lets_calls_end_and_cuts_what_does_not() {
     scene.gateway.close(Duration::from_millis(200)).await;
     assert!(matches!(socket.read(&mut [0; 1]).await, Ok(0) | Err(_)), "the socket is cut");
     scene.serving.await.expect("the listener ends");
+}
+
+/// Who takes nothing is not asked for more, and would not notice.
+#[tokio::test]
+async fn f4_a_caller_that_takes_nothing_is_cut_too_and_its_upstream_let_go() {
+    let (let_go, mut went) = tokio::sync::mpsc::channel(1);
+    let behind = Behind::start(move |_| {
+        let let_go = let_go.clone();
+        async move {
+            let (sender, body) = channel();
+            tokio::spawn(async move {
+                let piece = Bytes::from(vec![7; 64 << 10]);
+                while sender.send(Frame::data(piece.clone())).await.is_ok() {}
+                let _ = let_go.send(Instant::now()).await;
+            });
+            Response::new(body)
+        }
+    })
+    .await;
+    let scene = Scene::new(&[&behind.url()]).await;
+    let mut stream = TcpStream::connect(scene.address).await.expect("the gateway");
+    let call = format!("GET /orders HTTP/1.1\r\nHost: a\r\nX-API-Key: {}\r\n\r\n", scene.key);
+    stream.write_all(call.as_bytes()).await.expect("it is taken");
+    // All buffers between the two are full by then.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let since = Instant::now();
+    scene.change(|world| world.ended = Some(KeyEnd::Revoked));
+    let gone = tokio::time::timeout(BOUND, went.recv()).await.expect("within a second").expect("told");
+    assert!(gone > since, "it waited until then");
+    tokio::time::sleep_until((since + BOUND).into()).await;
+    // What was sent before may still come; then nothing does.
+    let mut received = 0;
+    let mut buffer = vec![0; 1 << 20];
+    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+        received += read;
+    }
+    assert!(received < 64 << 20, "{received}");
 }

@@ -17,7 +17,7 @@ use claviger_domain::id::{ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, K
 use claviger_domain::secret::{DigestKey, DigestKeyId};
 use claviger_domain::text::{Name, Slug};
 use claviger_domain::time::Timestamp;
-use claviger_edge::{Gateway, GatewaySettings, Limits, TrustedPeers};
+use claviger_edge::{Connection, Gateway, GatewaySettings, Limits, TrustedPeers};
 use claviger_egress::{Egress, Rules};
 use claviger_verify::{
     ApiFacts, ApplicationFacts, DigestGeneration, DigestKeys, EnvironmentFacts, Failures, Index, KeyEnd,
@@ -105,15 +105,14 @@ impl Scene {
         let stop = tokio_util::sync::CancellationToken::new();
         let answering = Arc::clone(&gateway);
         let limits = Limits { header_timeout: PATIENCE * 2, grace: PATIENCE * 3, ..Limits::DEFAULT };
-        let serving = tokio::spawn(claviger_edge::serve(
-            listener,
-            limits,
-            move |request, peer| {
-                let gateway = Arc::clone(&answering);
-                async move { Ok::<_, Infallible>(gateway.answer(request, peer, false).await) }
-            },
-            stop.clone().cancelled_owned(),
-        ));
+        let stopped = stop.clone().cancelled_owned();
+        let answer = move |request, connection: &Connection| {
+            let answered = answering.answer(request, connection);
+            async move { Ok::<_, Infallible>(answered.await) }
+        };
+        let serving = tokio::spawn(async move {
+            claviger_edge::serve_calls(listener, limits, None, answer, stopped).await;
+        });
         let watched = Arc::clone(&gateway);
         tokio::spawn(async move { watched.watch().await });
         let world = World {
