@@ -40,6 +40,7 @@ const PROBLEMS: &[(&str, u16, &str)] = &[
     ("application_suspended", 409, "The Application of the Key Set is Suspended."),
     ("superseded", 409, "`superseded_by` took the Key Set's place."),
     ("already_shown", 409, "The value was to be shown once, and was."),
+    ("set_through_portal", 409, "An outside key's secret is set and reset through its portal link alone."),
     ("api_not_exposed", 409, "The API is not exposed."),
     ("already_subscribed", 409, "`subscription_id` is there already."),
     ("name_taken", 409, "Another thing has the name."),
