@@ -11,6 +11,7 @@ use claviger_domain::time::Timestamp;
 use claviger_keeper::{Keeper, Keys};
 use claviger_store::Store;
 use claviger_verify::Failures;
+use tokio_util::task::TaskTracker;
 
 use crate::allowance::Allowance;
 use crate::ambient::{Clock, Entropy, fresh_id};
@@ -37,6 +38,8 @@ pub(crate) struct State {
     pub(crate) identifying: Allowance,
     /// Failed sign-ins by source, counted apart from the doors'.
     pub(crate) sign_in_failures: Failures,
+    /// Retrievals that go on when their caller has hung up.
+    pub(crate) retrievals: TaskTracker,
     pub(crate) options: Options,
     /// The id of the database: a part of every sealed value's place.
     pub(crate) instance_id: String,
@@ -86,6 +89,7 @@ impl Service {
             follower: Follower::new(&keys, options.max_staleness_seconds),
             identifying: Allowance::default(),
             sign_in_failures: Failures::new(options.failures_per_minute),
+            retrievals: TaskTracker::new(),
             instance_id: instance.instance_id,
             store,
             keeper,

@@ -103,7 +103,7 @@ impl Opened {
     /// Waits until the database is initialised, then puts everything together. None: told to end first.
     pub(crate) async fn run(self) -> anyhow::Result<Option<Running>> {
         if !self.wait_until_initialised().await? {
-            self.close().await;
+            self.close(None).await;
             return Ok(None);
         }
         self.switchboard.begin();
@@ -152,12 +152,15 @@ impl Opened {
         Ok(true)
     }
 
-    async fn close(self) {
+    async fn close(self, service: Option<&Service>) {
         self.stop.cancel();
         let [main, metrics, upkeep] =
             <[_; 3]>::try_from(self.listening).unwrap_or_else(|_| unreachable!("three"));
         upkeep.abort();
         let _ = tokio::join!(main, metrics, self.gateway.close());
+        if let Some(service) = service {
+            service.end_retrievals().await;
+        }
         self.store.close().await;
     }
 }
@@ -185,8 +188,8 @@ impl Running {
         if let Err(error) = self.service.flush_last_used().await {
             tracing::warn!(%error, "the last marks of use are lost");
         }
-        self.opened.close().await;
         let service = self.service;
+        self.opened.close(Some(&service)).await;
         // It waits for what the keeper is at.
         let _ = tokio::task::spawn_blocking(move || service.keeper().shutdown()).await;
         tracing::info!("ended");

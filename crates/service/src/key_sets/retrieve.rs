@@ -7,14 +7,20 @@
 //!    who opened one value, the one whose transaction wipes it has it; the others drop it unseen.
 //! 4. Whoever waits for the answer gets it. If nobody does any more, the sealed value is put back.
 //!
+//! A twin under the same `Idempotency-Key` that comes between 1 and 3 finds no record yet: its reveal is in the log
+//! too, and 3 answers it with the record of the one that was faster, without the value.
+//!
 //! What an end of the process, of the keeper or of the caller's patience leaves behind:
 //!
 //! - before 1 is committed: nothing.
 //! - between 1 and 3: a reveal in the log that nobody saw. The sealed value is there, the request has no record,
 //!   and the next one retrieves it as if it were the first ([`unopened`]).
-//! - after 3, the caller gone: the same, by 4.
-//! - after 3, the process gone before its answer left: the value is lost, as that of every act that tells it
+//! - after 3, the caller gone: the same, by 4, for which the end of the process waits. Until 4 is committed the value
+//!   counts as shown; if the database is away for longer than 4 is tried, it is lost.
+//! - after 3, the process killed before its answer left or before 4: the value is lost, as that of every act that tells it
 //!   in its answer would be. The other order would show it twice; the remedy is to regenerate the Key.
+
+use std::time::Duration;
 
 use claviger_domain::apis::AuthType;
 use claviger_domain::event::{EventBody, NewEvent};
@@ -36,6 +42,9 @@ use crate::request::{Answer, Outcome, Request, Status, Written};
 use crate::state::Service;
 use crate::write::Write;
 
+/// Seconds between attempts to put a value back.
+const PAUSES: [u64; 4] = [1, 2, 4, 8];
+
 /// Leave to open one value, in the log. What is recorded of the request is its answer.
 #[derive(Debug, Serialize)]
 struct Revealed {
@@ -49,6 +58,13 @@ struct Revealed {
     sealed: Sealed,
     #[serde(skip)]
     last_time: bool,
+}
+
+impl Revealed {
+    /// Whether something is wiped, or recorded, before the value is shown.
+    const fn is_concluded_by_a_write(&self, request: &Request) -> bool {
+        self.last_time || request.idempotency.is_some()
+    }
 }
 
 impl Answer for Revealed {
@@ -118,14 +134,14 @@ impl Service {
     ) -> Retrieved {
         let (service, request) = (self.clone(), request.clone());
         let (hand, taken) = oneshot::channel();
-        tokio::spawn(async move {
+        self.state.retrievals.spawn(async move {
             let concluded = service.conclude(&request, &revealed, &answer, &hand).await;
             let concluded = concluded.map(|kept| kept.unwrap_or(answer));
             let is_fresh = matches!(&concluded, Ok(Written { outcome: Outcome::Fresh(_), .. }));
             let (seen, was_seen) = oneshot::channel();
             let _ = hand.send(Handed { concluded, seen });
             // What was sent may still lie there when the caller goes.
-            if was_seen.await.is_err() && is_fresh {
+            if was_seen.await.is_err() && is_fresh && revealed.is_concluded_by_a_write(&request) {
                 service.put_back(&request, &revealed).await;
             }
         });
@@ -143,7 +159,7 @@ impl Service {
         answer: &Written<wire::Retrieved>,
         hand: &oneshot::Sender<Handed>,
     ) -> Result<Option<Written<wire::Retrieved>>, Error> {
-        if !revealed.last_time && request.idempotency.is_none() {
+        if !revealed.is_concluded_by_a_write(request) {
             return Ok(None);
         }
         let concluded = self
@@ -169,24 +185,40 @@ impl Service {
     }
 
     /// Nobody has seen the value: it is kept for the next time, and a repetition of the request is not taken
-    /// for answered.
+    /// for answered. A database that is away is waited for.
     async fn put_back(&self, request: &Request, revealed: &Revealed) {
-        let kept = self
-            .store()
-            .commit("key_set_put_back", |tx| {
-                Box::pin(async move {
-                    self.forget_answer(tx, request).await?;
-                    if revealed.last_time && lives(tx, revealed, self.now()).await? {
-                        tx.put_sealed(revealed.key_id, &revealed.sealed).await?;
-                    }
-                    Ok::<_, Error>(())
-                })
-            })
-            .await;
+        let mut kept = self.try_to_put_back(request, revealed).await;
+        for pause in PAUSES {
+            if !matches!(kept, Err(Error::Unavailable(_))) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+            kept = self.try_to_put_back(request, revealed).await;
+        }
         if let Err(error) = kept {
             let key = revealed.key_id;
             tracing::error!(%key, %error, "a value that its caller did not wait for is lost; regenerate the Key");
         }
+    }
+
+    async fn try_to_put_back(&self, request: &Request, revealed: &Revealed) -> Result<(), Error> {
+        let put_back = self.store().commit("key_set_put_back", |tx| {
+            Box::pin(async move {
+                self.forget_answer(tx, request).await?;
+                if revealed.last_time && lives(tx, revealed, self.now()).await? {
+                    tx.put_sealed(revealed.key_id, &revealed.sealed).await?;
+                }
+                Ok(())
+            })
+        });
+        put_back.await.map(|((), _)| ())
+    }
+
+    /// Waits until no retrieval is under way any more whose caller may have hung up. To be called when nothing
+    /// asks any more, and before the store closes.
+    pub async fn end_retrievals(&self) {
+        self.state.retrievals.close();
+        self.state.retrievals.wait().await;
     }
 }
 
