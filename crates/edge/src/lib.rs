@@ -19,7 +19,7 @@ mod tls;
 mod traffic;
 
 pub use decider::Clock;
-pub use forward_auth::{Dialect, FORWARD_AUTH_PATH, ForwardAuth, ForwardAuthService, Peer, Settings};
+pub use forward_auth::{Dialect, FORWARD_AUTH_PATH, ForwardAuth, Settings};
 pub use gateway::{Gateway, GatewayBody, GatewaySettings, gateway_not_ready, upstream_tls};
 pub use peers::TrustedPeers;
 pub use serve::{Connection, Limits, serve, serve_calls};

@@ -1,4 +1,4 @@
-//! Forward-auth as proxies see it: statuses, codes and headers, as the service that others mount.
+//! Forward-auth as proxies see it: statuses, codes and headers.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -14,14 +14,13 @@ use claviger_domain::id::{
 use claviger_domain::secret::{DigestKey, DigestKeyId};
 use claviger_domain::text::{Name, Slug};
 use claviger_domain::time::Timestamp;
-use claviger_edge::{Dialect, ForwardAuth, ForwardAuthService, Peer, Settings, TrustedPeers};
+use claviger_edge::{Dialect, ForwardAuth, Settings, TrustedPeers};
 use claviger_verify::{
     ApiFacts, ApplicationFacts, DigestGeneration, DigestKeys, EnvironmentFacts, Failures, Index, KeyFacts,
     KeySetFacts, Meters, Routing, SharedKeyFacts, SubscriptionFacts,
 };
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use tower::Service as _;
 
 const START: i64 = 1_782_864_000_000_000;
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -233,12 +232,7 @@ async fn only_trusted_peers_are_answered() {
     let stranger = "192.0.2.1".parse().expect("an address");
     let response = scene.ask_from(stranger, "?api=orders", &scene.good());
     assert_eq!(told(&response), (403, "untrusted_peer"));
-    let mut service = ForwardAuthService::new(Arc::clone(&scene.door));
-    let request = || Request::get("/v1/forward-auth?api=orders").header("x-api-key", &scene.key);
-    let nobody = service.call(request().body(()).expect("a request")).await.expect("infallible");
-    assert_eq!(told(&nobody), (403, "untrusted_peer"));
-    let known = request().extension(Peer(LOOPBACK)).body(()).expect("a request");
-    assert_eq!(told(&service.call(known).await.expect("infallible")), (200, "valid"));
+    assert_eq!(told(&scene.ask("?api=orders", &scene.good())), (200, "valid"));
     let posted = Request::post("/v1/forward-auth?api=orders").body(()).expect("a request");
     assert_eq!(told(&scene.door.answer(&posted, LOOPBACK)), (405, "method_not_allowed"));
 }

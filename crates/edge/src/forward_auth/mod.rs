@@ -4,13 +4,10 @@
 mod query;
 mod target;
 
-use std::convert::Infallible;
 use std::fmt;
-use std::future::{Ready, ready};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use claviger_verify::{Decision, Failures, Index, Meters};
@@ -165,35 +162,4 @@ fn identity(decision: &Decision) -> HeaderMap {
     headers.insert(answer::CODE, HeaderValue::from_static(decision.code().as_str()));
     answer::put_identity(decision, &mut headers);
     headers
-}
-
-/// Who opened the connection. Whoever mounts [`ForwardAuthService`] puts it into the request's extensions;
-/// a request without one is answered as one of a stranger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer(pub IpAddr);
-
-/// The door as a service, to be mounted on a listener that has other routes too.
-#[derive(Debug, Clone)]
-pub struct ForwardAuthService(Arc<ForwardAuth>);
-
-impl ForwardAuthService {
-    pub const fn new(door: Arc<ForwardAuth>) -> Self {
-        Self(door)
-    }
-}
-
-impl<B> tower::Service<http::Request<B>> for ForwardAuthService {
-    type Response = http::Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        // The unspecified address is nobody's.
-        let peer = request.extensions().get().map_or(IpAddr::from([0; 4]), |Peer(ip)| *ip);
-        ready(Ok(self.0.answer(&request, peer)))
-    }
 }
