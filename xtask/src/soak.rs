@@ -1,8 +1,9 @@
-//! `cargo xtask soak`: the crash tests with hundreds of kills in place of ten. What they say is kept in
-//! docs/soak.md as soon as each of them says it, so that a run that is ended early leaves what it found.
+//! `cargo xtask soak`: the crash tests with hundreds of kills in place of ten. What they say becomes
+//! docs/soak.md once all of them have said it; what a run that is ended early found stays beside the builds.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
@@ -13,6 +14,8 @@ use crate::bench::machine;
 use crate::shell::{self, cargo, say, step};
 
 const PAGE: &str = "docs/soak.md";
+/// The page of a run that has not ended, in the folder of the builds.
+const UNFINISHED: &str = "soak.md";
 /// What the lines of the tests' own tally have in them.
 const TALLY: &str = " kills, ";
 /// How many tests there are that kill.
@@ -51,7 +54,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             tallies.push(tally);
             tallies.sort();
             let seconds = began.elapsed().as_secs();
-            fs::write(shell::root().join(PAGE), page(arguments.kills, &tallies, seconds)?).context(PAGE)?;
+            let page = page(arguments.kills, &tallies, seconds)?;
+            fs::write(shell::target_folder().join(UNFINISHED), page).context(UNFINISHED)?;
         }
     }
     if !child.wait().context("wait for cargo")?.success() {
@@ -60,8 +64,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if tallies.len() != TESTS {
         bail!("{} of {TESTS} tests said what they found", tallies.len());
     }
+    finish(&shell::target_folder().join(UNFINISHED), &shell::root().join(PAGE))?;
     say(&format!("kept in {PAGE}"));
     Ok(())
+}
+
+/// The last page in full is replaced by that of a run in which all have spoken, and by no other.
+fn finish(unfinished: &Path, page: &Path) -> Result<()> {
+    // Copied, not moved: the builds may lie on another file system.
+    fs::copy(unfinished, page).context(PAGE)?;
+    fs::remove_file(unfinished).context(UNFINISHED)
 }
 
 /// One row of the table: what a test of crashes says of itself when it has passed.
@@ -94,8 +106,7 @@ fn page(kills: u32, tallies: &[Tally], seconds: u64) -> Result<String> {
          at random instants\nwhile eight clients write. After each end it is demanded that every answered write \
          is there, that no unanswered\none is half there and that each is done once when it is sent again under \
          its `Idempotency-Key`, that the chain of\nhashes and the tables fit the log (`verify-log --state`), and \
-         that an index which only ever followed the log equals\none that is loaded from the tables. A row stands \
-         here once its test has passed.\n\n| who is ended | {} |\n| --- |{rule}\n{rows}\n\
+         that an index which only ever followed the log equals\none that is loaded from the tables.\n\n| who is ended | {} |\n| --- |{rule}\n{rows}\n\
          {seconds} seconds. {}.\n",
         COLUMNS.join(" | "),
         machine()?
