@@ -11,6 +11,8 @@ use crate::configuration::Configuration;
 
 /// Files that are not connections of callers: those of the databases, the keeper, the data folder.
 const OWN_FILES: u64 = 256;
+/// Fewer files than these leave the gateway fewer than 64 callers at once: such a server would seem to hang.
+const FEWEST_FILES: u64 = OWN_FILES + 4 * 64;
 /// A few collectors of metrics, each with a connection that it keeps.
 pub(super) const FOR_MONITORING: Limits = Limits { connections: 64, ..Limits::DEFAULT };
 
@@ -25,6 +27,7 @@ pub(super) struct Listeners {
 
 impl Listeners {
     pub(super) async fn bind(configuration: &Configuration) -> anyhow::Result<Self> {
+        demand_files(most_files())?;
         Ok(Self {
             main: bind("listen", configuration.listen).await?,
             gateway: bind("gateway_listen", configuration.gateway_listen).await?,
@@ -68,9 +71,19 @@ pub(super) fn limits_of_gateway() -> Limits {
 
 /// This part of the files that are there for callers.
 fn limits_of(part: u64) -> Limits {
-    let room = (most_files().saturating_sub(OWN_FILES) / part).max(1);
+    let room = most_files().saturating_sub(OWN_FILES) / part;
     let connections = usize::try_from(room).unwrap_or(usize::MAX);
     Limits { connections: connections.min(Limits::DEFAULT.connections), ..Limits::DEFAULT }
+}
+
+/// Refuses to start where callers would only wait for each other.
+fn demand_files(most: u64) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        most >= FEWEST_FILES,
+        "the process may have only {most} files open, and needs {FEWEST_FILES}: raise the hard limit (`ulimit -Hn`, \
+         or LimitNOFILE= of the unit)"
+    );
+    Ok(())
 }
 
 /// How many files the process may have open, after asking for as many as it is allowed to ask for: shells
@@ -80,4 +93,16 @@ fn most_files() -> u64 {
     let most = Rlimit { current: granted.maximum, ..granted };
     let granted = if setrlimit(Resource::Nofile, most).is_ok() { most } else { granted };
     granted.current.unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_with_too_few_files_says_what_to_raise() {
+        let refused = demand_files(FEWEST_FILES - 1).unwrap_err().to_string();
+        assert!(refused.contains("only 511 files") && refused.contains("ulimit -Hn"), "{refused}");
+        assert!(demand_files(FEWEST_FILES).is_ok());
+    }
 }
