@@ -1,17 +1,39 @@
 //! What people read on a terminal: control characters of other people's texts are stripped, columns line
-//! up, and a reader that hangs up is no error.
+//! up, and what could not be written is an error.
 
 use std::io::{self, Write as _};
 
+/// The standard output took not all of a text.
+#[derive(Debug, thiserror::Error)]
+#[error("the standard output can't be written: {cause}{}", .lost.map(|lost| format!("; {lost}")).unwrap_or_default())]
+pub(crate) struct Unwritten {
+    cause: io::Error,
+    /// What is lost with the text, and how to come by it again.
+    lost: Option<&'static str>,
+}
+
+impl Unwritten {
+    /// Says what was lost.
+    pub(crate) fn losing(self, lost: &'static str) -> Self {
+        Self { lost: Some(lost), ..self }
+    }
+
+    /// A reader such as `head` hung up, and misses nothing.
+    pub(crate) fn is_nobodys_loss(&self) -> bool {
+        self.lost.is_none() && self.cause.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
 /// Prints a text to the standard output.
-pub(crate) fn print(text: &str) {
-    // A reader such as `head` may have hung up: there is nobody left to tell.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+pub(crate) fn print(text: &str) -> Result<(), Unwritten> {
+    let mut output = io::stdout().lock();
+    let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    written.map_err(|cause| Unwritten { cause, lost: None })
 }
 
 /// Prints a text to the standard output, then an end of line.
-pub(crate) fn print_line(text: &str) {
-    print(&format!("{text}\n"));
+pub(crate) fn print_line(text: &str) -> Result<(), Unwritten> {
+    print(&format!("{text}\n"))
 }
 
 /// Prints a message for people to the error output.

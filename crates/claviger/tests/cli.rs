@@ -12,6 +12,8 @@ mod keeper;
 mod nodes;
 #[path = "cli/nouns.rs"]
 mod nouns;
+#[path = "cli/output.rs"]
+mod output;
 #[path = "cli/quickstart.rs"]
 mod quickstart;
 #[path = "cli/seconds.rs"]

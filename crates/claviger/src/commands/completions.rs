@@ -2,17 +2,19 @@
 
 use clap_complete::{Generator, aot, generate};
 
+use super::Outcome;
 use crate::arguments::{self, Shell};
 use crate::terminal;
 
 /// Prints the completions of a shell.
-pub(super) fn print(shell: Shell) {
+pub(super) fn print(shell: Shell) -> anyhow::Result<Outcome> {
     let text = match shell {
         Shell::Bash => of(aot::Bash),
         Shell::Zsh => of(aot::Zsh),
         Shell::Fish => of(aot::Fish),
     };
-    terminal::print(&text);
+    terminal::print(&text)?;
+    Ok(Outcome::Done)
 }
 
 fn of(generator: impl Generator) -> String {

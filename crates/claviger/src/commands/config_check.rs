@@ -12,28 +12,29 @@ pub(super) fn run(settings: &Explained, as_json: bool) -> anyhow::Result<Outcome
     let refused = !settings.errors().is_empty();
     if as_json {
         let whole = json!({ "file": settings.file, "settings": lines, "findings": settings.findings, "ok": !refused });
-        terminal::print_line(&serde_json::to_string_pretty(&whole)?);
+        terminal::print_line(&serde_json::to_string_pretty(&whole)?)?;
     } else {
         let mut table = Table::new(&["setting", "value", "from"]);
         for line in lines {
             table.row([&line.setting, &line.value, &line.from]);
         }
-        terminal::print(&table.render());
-        print_findings(&settings.findings);
+        terminal::print(&table.render())?;
+        print_findings(&settings.findings)?;
     }
     Ok(if refused { Outcome::Refused } else { Outcome::Done })
 }
 
 /// Prints findings for people, the worst first.
-pub(super) fn print_findings(findings: &[Finding]) {
-    terminal::print_line("");
+pub(super) fn print_findings(findings: &[Finding]) -> anyhow::Result<()> {
+    terminal::print_line("")?;
     if findings.is_empty() {
-        terminal::print_line("Nothing to mend.");
+        terminal::print_line("Nothing to mend.")?;
     }
     for (weight, word) in [(Weight::Error, "error"), (Weight::Warning, "warning")] {
         for finding in findings.iter().filter(|finding| finding.weight == weight) {
             let line = format!("{word}: {}: {}", finding.about, finding.detail);
-            terminal::print_line(&terminal::plain(&line));
+            terminal::print_line(&terminal::plain(&line))?;
         }
     }
+    Ok(())
 }

@@ -56,22 +56,23 @@ fn explained(error: claviger_service::Error) -> anyhow::Error {
 
 /// The service key is shown this once.
 fn print(made: &Initialised, as_json: bool) -> anyhow::Result<()> {
-    if as_json {
+    let text = if as_json {
         let shown = json!({
             "organization_id": made.organization_id,
             "member_id": made.member_id,
             "service_key": made.service_key.expose(),
         });
-        terminal::print_line(&serde_json::to_string(&shown)?);
+        serde_json::to_string(&shown)?
     } else {
-        terminal::print_line(&format!(
+        format!(
             "Organization  {}\nOwner         {}\nService key   {}\n\nThe service key has all permissions and is \
              not shown again: keep it now.\nTo use it from this shell:  claviger login\nIf it is ever lost:         \
              claviger owner-key",
             made.organization_id,
             made.member_id,
             made.service_key.expose(),
-        ));
-    }
+        )
+    };
+    terminal::print_line(&text).map_err(|error| error.losing(super::OWNER_KEY_LOST))?;
     Ok(())
 }

@@ -22,7 +22,7 @@ use crate::documentation;
 use crate::rest;
 use crate::server;
 use crate::telemetry;
-use crate::terminal;
+use crate::terminal::{self, Unwritten};
 
 /// How a command ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +34,19 @@ pub(crate) enum Outcome {
 const REFUSED: u8 = 1;
 const MISUSED: u8 = 2;
 
+/// What to do when the key of an owner could not be shown.
+const OWNER_KEY_LOST: &str =
+    "the service key was made, and its value is lost: `claviger owner-key` makes another";
+
 /// The program from its command line to its exit code.
 pub(crate) fn main() -> ExitCode {
     match Invocation::from_command_line() {
         Ok(invocation) => run(invocation),
         Err(Misuse::Grammar(error)) => {
-            // Help and version are answers too: then the code is 0.
-            let _ = error.print();
+            // Help and version are answers too: then the code is 0, if they were written.
+            if error.print().is_err() && !error.use_stderr() {
+                return ExitCode::from(REFUSED);
+            }
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(MISUSED))
         }
         Err(error) => misused(&error.to_string()),
@@ -63,13 +69,9 @@ fn run(invocation: Invocation) -> ExitCode {
         // Before any thread is made: it has a process of its own to close down.
         Invocation::Keeper { arguments } => return claviger_keeper::process::main(arguments),
         Invocation::ConfigCheck { settings, json } => config_check::run(&settings, json),
-        Invocation::Completions(shell) => {
-            completions::print(shell);
-            Ok(Outcome::Done)
-        }
+        Invocation::Completions(shell) => completions::print(shell),
         Invocation::Docs(page) => {
-            terminal::print(&documentation::page(page));
-            Ok(Outcome::Done)
+            terminal::print(&documentation::page(page)).map(|()| Outcome::Done).map_err(Into::into)
         }
         Invocation::Login { url, json } => on_one_thread(rest::login(url, json)),
         Invocation::Rest(request) => on_one_thread(rest::run(*request)),
@@ -98,7 +100,10 @@ fn run(invocation: Invocation) -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::from(REFUSED),
         Err(error) => {
-            terminal::print_error(&format!("{error:#}"));
+            let silent = error.downcast_ref::<Unwritten>().is_some_and(Unwritten::is_nobodys_loss);
+            if !silent {
+                terminal::print_error(&format!("{error:#}"));
+            }
             ExitCode::from(REFUSED)
         }
     }

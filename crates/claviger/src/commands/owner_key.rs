@@ -33,19 +33,20 @@ pub(super) async fn run(configuration: &Configuration, as_json: bool) -> anyhow:
 /// The service key is shown this once.
 fn print(made: &OwnerKey, as_json: bool) -> anyhow::Result<()> {
     let key = made.service_key.expose();
-    if as_json {
+    let text = if as_json {
         let shown = json!({
             "member_id": made.member_id,
             "service_key_id": made.service_key_id,
             "service_key": key,
         });
-        terminal::print_line(&serde_json::to_string(&shown)?);
+        serde_json::to_string(&shown)?
     } else {
-        terminal::print_line(&format!(
+        format!(
             "Owner         {}\nService key   {key}\nIts id        {}\n\nThe service key has all permissions and is \
              not shown again: keep it now.\nTo use it from this shell:  claviger login",
             made.member_id, made.service_key_id,
-        ));
-    }
+        )
+    };
+    terminal::print_line(&text).map_err(|error| error.losing(super::OWNER_KEY_LOST))?;
     Ok(())
 }

@@ -28,11 +28,11 @@ pub(super) async fn run(
     let fits = chain.fault.is_none() && replayed.as_ref().is_none_or(|state| state.fault.is_none());
     if as_json {
         let shown = shown(&chain, replayed.as_ref(), fits);
-        terminal::print_line(&serde_json::to_string_pretty(&shown)?);
+        terminal::print_line(&serde_json::to_string_pretty(&shown)?)?;
     } else {
-        terminal::print_line(&terminal::plain(&chain_sentence(&chain)));
+        terminal::print_line(&terminal::plain(&chain_sentence(&chain)))?;
         if let Some(replayed) = &replayed {
-            terminal::print_line(&terminal::plain(&state_sentence(replayed)));
+            terminal::print_line(&terminal::plain(&state_sentence(replayed)))?;
         }
     }
     Ok(if fits { Outcome::Done } else { Outcome::Refused })

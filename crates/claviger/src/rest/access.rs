@@ -124,10 +124,10 @@ async fn sign_in(url: Option<String>, as_json: bool) -> anyhow::Result<()> {
     kept.write(&file).with_context(|| file.display().to_string())?;
     if as_json {
         let shown = json!({ "url": client.url(), "service_key": who, "file": file });
-        terminal::print_line(&serde_json::to_string_pretty(&shown)?);
+        terminal::print_line(&serde_json::to_string_pretty(&shown)?)?;
     } else {
-        terminal::print_line(&format!("Signed in to {} as {}.", client.url(), described(&who)));
-        terminal::print_line(&format!("Address and key are kept in {} (mode 0600).", file.display()));
+        terminal::print_line(&format!("Signed in to {} as {}.", client.url(), described(&who)))?;
+        terminal::print_line(&format!("Address and key are kept in {} (mode 0600).", file.display()))?;
     }
     Ok(())
 }

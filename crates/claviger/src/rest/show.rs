@@ -1,41 +1,54 @@
 //! Answers, for people and for programs.
 
 use claviger_client::Problem;
+use claviger_domain::credential::WellFormed;
 use serde_json::Value;
 
 use super::verb::{Column, Shows};
 use crate::terminal::{self, Table, plain};
 
+/// What to do when an answer that nobody can ask for again was not written.
+const VALUE_LOST: &str = "the change was made, and the value that is shown once is lost: get a new one with \
+                          `service-keys replace`, `key-sets regenerate` or `shared-keys reset-secret`";
+
 /// Prints an answer.
 pub(super) fn answer(body: &Value, shows: Shows, json: bool) -> anyhow::Result<()> {
-    if json {
+    let text = match (json, shows) {
         // Nothing is JSON too, but no program wants to read it.
-        if !body.is_null() {
-            terminal::print_line(&serde_json::to_string_pretty(body)?);
-        }
-        return Ok(());
-    }
-    match shows {
-        Shows::Table(columns) => terminal::print(&page(body, columns)),
-        Shows::Object if !body.is_null() => terminal::print(&object(body)),
-        Shows::Object => terminal::print_line("done"),
-        Shows::Done(sentence) => terminal::print_line(sentence),
-    }
+        (true, _) if body.is_null() => return Ok(()),
+        (true, _) => serde_json::to_string_pretty(body)? + "\n",
+        (false, Shows::Table(columns)) => page(body, columns),
+        (false, Shows::Object) if !body.is_null() => object(body),
+        (false, Shows::Object) => "done\n".to_owned(),
+        (false, Shows::Done(sentence)) => format!("{sentence}\n"),
+    };
+    terminal::print(&text)
+        .map_err(|error| if holds_a_value(body) { error.losing(VALUE_LOST) } else { error })?;
     Ok(())
+}
+
+/// Whether a credential stands in it in plain text.
+fn holds_a_value(body: &Value) -> bool {
+    match body {
+        Value::String(text) => WellFormed::parse(text).is_some(),
+        Value::Array(items) => items.iter().any(holds_a_value),
+        Value::Object(members) => members.values().any(holds_a_value),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// Prints events as they come: one object per line for programs, rows for people.
 pub(super) fn events(items: &[Value], columns: &[Column], json: bool, first: bool) -> anyhow::Result<()> {
     if json {
         for item in items {
-            terminal::print_line(&serde_json::to_string(item)?);
+            terminal::print_line(&serde_json::to_string(item)?)?;
         }
         return Ok(());
     }
     let text = table(items, columns);
     // The titles once.
     let shown = if first { text.as_str() } else { text.split_once('\n').map_or("", |(_, rows)| rows) };
-    terminal::print(shown);
+    terminal::print(shown)?;
     Ok(())
 }
 

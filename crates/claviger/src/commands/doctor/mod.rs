@@ -55,12 +55,12 @@ pub(super) async fn run(settings: &Explained, as_json: bool) -> anyhow::Result<O
     let sick = seen.findings.iter().any(|finding| finding.weight == Weight::Error);
     if as_json {
         let shown = json!({ "ok": !sick, "well": seen.well, "findings": seen.findings });
-        terminal::print_line(&serde_json::to_string_pretty(&shown)?);
+        terminal::print_line(&serde_json::to_string_pretty(&shown)?)?;
     } else {
         for sentence in &seen.well {
-            terminal::print_line(&format!("well: {}", terminal::plain(sentence)));
+            terminal::print_line(&format!("well: {}", terminal::plain(sentence)))?;
         }
-        print_findings(&seen.findings);
+        print_findings(&seen.findings)?;
     }
     Ok(if sick { Outcome::Refused } else { Outcome::Done })
 }

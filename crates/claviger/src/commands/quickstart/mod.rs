@@ -38,9 +38,11 @@ pub(super) async fn run(mut settings: Explained, exit: bool) -> anyhow::Result<O
         running.end().await;
         return given.map(|_| outcome);
     }
-    terminal::print_line(
-        "The server stays up: Ctrl-C ends it. A second `quickstart` goes on with the same data.",
-    );
+    let stays = "The server stays up: Ctrl-C ends it. A second `quickstart` goes on with the same data.";
+    if let Err(error) = terminal::print_line(stays) {
+        running.end().await;
+        return Err(error.into());
+    }
     running.until_the_end().await?;
     Ok(outcome)
 }
@@ -69,7 +71,8 @@ async fn give(configuration: &Configuration, access: &Access) -> anyhow::Result<
     let gateway = gateway_url(configuration);
     let calls = Calls::make(&gateway, &tour).await?;
     let servers = Servers { url: &url, gateway: &gateway, upstream: &upstream.url() };
-    terminal::print(&calls.told(servers, &tour, access));
+    let printed = terminal::print(&calls.told(servers, &tour, access));
+    printed.map_err(|error| error.losing(super::OWNER_KEY_LOST))?;
     // The upstream goes on for the curl lines, as long as the server does.
     upstream.go_on();
     Ok(calls)
