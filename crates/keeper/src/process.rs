@@ -15,7 +15,7 @@ use crate::desk::{Answer, Desk};
 pub use crate::ledger::Ceilings;
 use crate::sandbox;
 use crate::start::{self, Layout};
-pub use crate::start::{StartError, StartReason};
+pub use crate::start::{Prospect, StartError, StartReason, examine};
 use crate::wire::frame;
 use crate::wire::message::{self, Body};
 

@@ -40,7 +40,7 @@ pub(crate) async fn assemble(configuration: &Configuration, store: Store) -> any
 
 /// A database that was made with a root secret, and a data folder without one: another folder was meant, or
 /// this is a new node. The keeper would make a new root secret, which opens nothing.
-async fn demand_root(configuration: &Configuration, store: &Store) -> anyhow::Result<()> {
+pub(crate) async fn demand_root(configuration: &Configuration, store: &Store) -> anyhow::Result<()> {
     let made: Option<Timestamp> = store.read().await?.instance().await?.map(|instance| instance.created_at);
     let folder = &configuration.data_dir;
     let root = folder.join("keeper/root.sealed");

@@ -25,7 +25,7 @@ use claviger_verify::Failures;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use assembly::{assemble, is_initialised};
+pub(crate) use assembly::{assemble, demand_root, is_initialised};
 pub(crate) use data::make_folder;
 pub(crate) use signals::watch as watch_signals;
 

@@ -1,6 +1,7 @@
 //! The keeper from outside: what happens without it, and what a server says that can't have it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -128,4 +129,75 @@ fn another_keepers_database_is_refused() {
 fn serve_to_its_end(claviger: &Claviger) -> claviger_testkit::Output {
     let any = "127.0.0.1:0";
     claviger.run_on_data(&["serve", "--listen", any, "--gateway-listen", any, "--metrics-listen", any])
+}
+
+/// What `doctor` says is wrong, with its exit code.
+fn doctor(claviger: &Claviger) -> (Option<i32>, Vec<Value>) {
+    fs::set_permissions(claviger.data_folder(), fs::Permissions::from_mode(0o700)).unwrap();
+    let any = "127.0.0.1:0";
+    let output = claviger.run_on_data(&["doctor", "--json", "--listen", any]);
+    let said: Value = serde_json::from_str(&output.stdout).unwrap();
+    (output.status.code(), said["findings"].as_array().unwrap().clone())
+}
+
+#[test]
+fn doctor_finds_whatever_the_keeper_does_not_start_on() {
+    let spoil: [(&str, Spoil); 9] = [
+        ("is not the one that sealed", |data| fs::write(data.join("master.key"), [7; 32]).unwrap()),
+        ("The master key", |data| fs::remove_file(data.join("master.key")).unwrap()),
+        ("is 3 bytes", |data| fs::write(data.join("master.key"), [7; 3]).unwrap()),
+        ("was made on", |data| {
+            fs::remove_dir_all(data.join("keeper")).unwrap();
+            fs::remove_file(data.join("master.key")).unwrap();
+        }),
+        ("The root secret", |data| fs::remove_file(data.join("keeper/root.sealed")).unwrap()),
+        ("is damaged", |data| {
+            let mut root = fs::read(data.join("keeper/root.sealed")).unwrap();
+            *root.last_mut().unwrap() ^= 1;
+            fs::write(data.join("keeper/root.sealed"), root).unwrap();
+        }),
+        ("journal", |data| fs::remove_file(data.join("keeper/journal")).unwrap()),
+        ("does not follow", |data| {
+            let journal = fs::read_to_string(data.join("keeper/journal")).unwrap();
+            fs::write(data.join("keeper/journal"), journal.replace("version", "versiom")).unwrap();
+        }),
+        ("chmod 600", |data| {
+            fs::set_permissions(data.join("master.key"), fs::Permissions::from_mode(0o644)).unwrap();
+        }),
+    ];
+    for (said, spoil) in spoil {
+        let claviger = claviger();
+        claviger.init();
+        assert_eq!(doctor(&claviger), (Some(0), Vec::new()), "before {said}");
+        spoil(claviger.data_folder());
+        let before = files_of(claviger.data_folder());
+        let (code, findings) = doctor(&claviger);
+        assert_eq!(code, Some(1), "{said}: {findings:?}");
+        assert!(
+            findings.iter().any(|it| it["detail"].as_str().unwrap().contains(said)),
+            "{said}: {findings:?}"
+        );
+        assert_eq!(files_of(claviger.data_folder()), before, "doctor changes nothing");
+        assert!(!serve_to_its_end(&claviger).status.success(), "{said}: and it starts");
+    }
+}
+
+/// The keeper's files and what they hold.
+fn files_of(data: &Path) -> Vec<Option<Vec<u8>>> {
+    ["master.key", "keeper/root.sealed", "keeper/journal"]
+        .iter()
+        .map(|it| fs::read(data.join(it)).ok())
+        .collect()
+}
+
+#[test]
+fn doctor_finds_a_database_of_another_keeper() {
+    let postgres = claviger_testkit::Postgres::shared().create_database();
+    let one = claviger().with_database(postgres.url());
+    one.init();
+    let other = claviger();
+    other.init();
+    let (code, findings) = doctor(&other.with_database(postgres.url()));
+    assert_eq!(code, Some(1), "{findings:?}");
+    assert!(findings[0]["detail"].as_str().unwrap().contains("another root secret"), "{findings:?}");
 }

@@ -6,6 +6,7 @@
 //! journal is.
 
 mod error;
+mod examine;
 mod secrets;
 
 use std::fs::File;
@@ -16,6 +17,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 pub use error::{StartError, StartReason};
+pub use examine::{Prospect, examine};
 
 use crate::ambient::Ambient;
 use crate::files;

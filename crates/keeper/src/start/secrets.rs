@@ -22,11 +22,7 @@ const PLACE: Place<'_> = Place { database: "keeper", table: "keeper", row: "root
 /// The root secret: opened if it is there, made if this is the first start.
 pub(super) fn root(layout: &Layout, is_there: bool, ambient: &dyn Ambient) -> Result<Secret, StartError> {
     if is_there {
-        let master = read_master(layout)?.ok_or_else(|| StartError::MasterKeyLost {
-            path: layout.master.clone(),
-            root: layout.root.clone(),
-        })?;
-        return open_root(layout, &master);
+        return present(layout);
     }
     let master = match read_master(layout)? {
         Some(master) => master,
@@ -36,6 +32,15 @@ pub(super) fn root(layout: &Layout, is_there: bool, ambient: &dyn Ambient) -> Re
         None => make_master(layout, ambient)?,
     };
     make_root(layout, &master, ambient)
+}
+
+/// The root secret that is there.
+pub(super) fn present(layout: &Layout) -> Result<Secret, StartError> {
+    let master = read_master(layout)?.ok_or_else(|| StartError::MasterKeyLost {
+        path: layout.master.clone(),
+        root: layout.root.clone(),
+    })?;
+    open_root(layout, &master)
 }
 
 fn read_master(layout: &Layout) -> Result<Option<Secret>, StartError> {

@@ -20,14 +20,6 @@ pub(super) fn examine(configuration: &Configuration, seen: &mut Examination) {
     closed(folder, "data_dir", &mut findings);
     let master = configuration.master_key_file.clone().unwrap_or_else(|| folder.join("master.key"));
     let root = folder.join("keeper/root.sealed");
-    if root.exists() && !master.exists() {
-        let detail = format!(
-            "{} is missing, and {} was sealed with it: put it back from your copy",
-            master.display(),
-            root.display()
-        );
-        findings.push(Finding::error("master_key_file", detail));
-    }
     for file in [master.as_path(), root.as_path(), &folder.join("keeper/journal"), &folder.join("node.id")] {
         closed(file, &file.display().to_string(), &mut findings);
     }

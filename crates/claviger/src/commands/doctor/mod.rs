@@ -4,6 +4,7 @@
 mod books;
 mod database;
 mod files;
+mod keeper;
 mod ports;
 
 use claviger_service::ambient::{Clock as _, SystemClock};
@@ -38,12 +39,16 @@ pub(super) async fn run(settings: &Explained, as_json: bool) -> anyhow::Result<O
     let mut seen = Examination::default();
     seen.note("the configuration agrees with itself", settings.findings.clone());
     files::examine(configuration, &mut seen);
-    ports::examine(configuration, &mut seen).await;
+    let runs = ports::examine(configuration, &mut seen).await;
+    let root = keeper::examine(configuration, runs, &mut seen);
     match data::open(configuration).await {
         Ok(store) => {
             let now = SystemClock.now();
             if let Err(error) = database::examine(&store, now, &mut seen).await {
                 seen.findings.push(Finding::error("database", error.to_string()));
+            }
+            if let Err(error) = keeper::compare(configuration, &store, root, &mut seen).await {
+                seen.findings.push(Finding::error("keeper", format!("{error:#}")));
             }
             if let Err(error) = books::examine(configuration, &store, &mut seen).await {
                 seen.findings.push(Finding::error("keeper", format!("{error:#}")));

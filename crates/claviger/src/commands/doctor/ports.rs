@@ -13,8 +13,8 @@ use crate::configuration::{Configuration, Finding};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Tries every address that is or will be listened on.
-pub(super) async fn examine(configuration: &Configuration, seen: &mut Examination) {
+/// Tries every address that is or will be listened on, and says whether a server answers.
+pub(super) async fn examine(configuration: &Configuration, seen: &mut Examination) -> bool {
     let mut findings = Vec::new();
     let runs = answers(configuration.listen).await;
     for (setting, address) in [
@@ -32,6 +32,7 @@ pub(super) async fn examine(configuration: &Configuration, seen: &mut Examinatio
     }
     let word = if runs { "a server answers on" } else { "nothing else listens on" };
     seen.note(format!("{word} {}", configuration.listen), findings);
+    runs
 }
 
 /// Whether a Claviger answers there.
