@@ -201,3 +201,34 @@ fn doctor_finds_a_database_of_another_keeper() {
     assert_eq!(code, Some(1), "{findings:?}");
     assert!(findings[0]["detail"].as_str().unwrap().contains("another root secret"), "{findings:?}");
 }
+
+#[test]
+fn doctor_tells_of_an_emptied_journal_and_of_an_edited_log() {
+    let claviger = claviger();
+    let key = claviger.init().service_key;
+    let server = claviger.serve();
+    let shell = Shell::new(&claviger, &server, &key);
+    Workspace::new(&shell, "orders", &retrievable(&shell)).retrieve(&shell);
+    server.stop();
+    let about = |what: &str| -> Vec<String> {
+        let (_, findings) = doctor(&claviger);
+        let of = findings.iter().filter(|finding| finding["about"] == what);
+        of.map(|finding| finding["detail"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!((about("keeper"), about("log")), (Vec::new(), Vec::new()));
+    fs::write(claviger.data_folder().join("keeper/journal"), "").unwrap();
+    for again in [false, true] {
+        if again {
+            claviger.serve().stop();
+        }
+        let said = about("keeper");
+        assert!(said.iter().any(|said| said.contains("1 of the log's 1 reveals are older")), "{said:?}");
+    }
+    let edit = Command::new("sqlite3")
+        .arg(claviger.data_folder().join("claviger.db"))
+        .arg("UPDATE log SET actor_name = 'somebody' WHERE position = 3")
+        .status();
+    assert!(edit.unwrap().success());
+    let said = about("log");
+    assert!(said.iter().any(|said| said.contains("position 3 does not fit")), "{said:?}");
+}

@@ -68,6 +68,8 @@ pub struct Opening {
 pub struct Book {
     /// Every opening with its instant, the oldest first.
     pub openings: Vec<(Timestamp, Opening)>,
+    /// When it began, unless it is empty.
+    pub begun: Option<Timestamp>,
     /// How many lines there are.
     pub lines: u64,
     /// The hash of the last line, in hexadecimal digits.
@@ -94,14 +96,16 @@ pub fn read(data_dir: &Path) -> Result<Book, ReadError> {
 fn read_file(path: &Path) -> Result<Book, ChainError> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
-    let mut openings = Vec::new();
+    let (mut begun, mut openings) = (None, Vec::new());
     let scanned = scan(&mut BufReader::new(file), &mut |entry| {
+        begun = begun.or(Some(entry.at));
         if let Fact::Opened(opening) = entry.fact {
             openings.push((entry.at, opening));
         }
     })?;
     Ok(Book {
         openings,
+        begun,
         lines: scanned.lines,
         head: hex::encode(scanned.head),
         torn_bytes: length.saturating_sub(scanned.length),

@@ -2,7 +2,8 @@
 
 use anyhow::Context as _;
 use claviger_domain::event::{EventBody, Position};
-use claviger_keeper::journal::{self, Reveal};
+use claviger_domain::time::Timestamp;
+use claviger_keeper::journal::{self, Book, Reveal};
 use claviger_store::Store;
 
 use super::Examination;
@@ -23,7 +24,9 @@ pub(super) async fn examine(
     }
     // The journal first: an opening that is journaled after this is in neither.
     let book = journal::read(&configuration.data_dir).context("read its journal")?;
-    let reveals = reveals(store).await.context("read the log")?;
+    let revealed = reveals(store).await.context("read the log")?;
+    let several_nodes = store.read().await?.all_nodes().await?.len() > 1;
+    let reveals: Vec<Reveal> = revealed.iter().map(|(_, reveal)| reveal.clone()).collect();
     let differences = journal::compare(&book.openings, &reveals);
     let mut findings = Vec::new();
     for (at, opening) in &differences.unlogged {
@@ -41,11 +44,32 @@ pub(super) async fn examine(
         );
         findings.push(Finding::error("keeper", detail));
     }
-    seen.note(format!("both books agree on {} openings", book.openings.len()), findings);
+    let older = older(&book, &revealed);
+    let mut agree = format!(
+        "the journal's {} openings are all in the log, which tells of {} reveals",
+        book.openings.len(),
+        reveals.len()
+    );
+    if older > 0 && several_nodes {
+        agree.push_str(&format!("; {older} of them are older than this node's journal, and not compared"));
+    } else if older > 0 {
+        let detail = format!(
+            "{older} of the log's {} reveals are older than its journal, which was emptied or begun anew: what \
+             was opened for them can't be compared any more",
+            reveals.len()
+        );
+        findings.push(Finding::warning("keeper", detail));
+    }
+    seen.note(agree, findings);
     Ok(())
 }
 
-async fn reveals(store: &Store) -> anyhow::Result<Vec<Reveal>> {
+/// How many reveals are from before the journal.
+fn older(book: &Book, revealed: &[(Timestamp, Reveal)]) -> usize {
+    revealed.iter().filter(|(at, _)| book.begun.is_none_or(|begun| *at < begun)).count()
+}
+
+async fn reveals(store: &Store) -> anyhow::Result<Vec<(Timestamp, Reveal)>> {
     let mut reader = store.read().await?;
     let (mut reveals, mut position) = (Vec::new(), Position(0));
     loop {
@@ -55,7 +79,8 @@ async fn reveals(store: &Store) -> anyhow::Result<Vec<Reveal>> {
         for event in &events {
             if let EventBody::KeySetRetrieved { .. } = event.event.body {
                 let actor = event.event.actor.id.clone().unwrap_or_default();
-                reveals.push(Reveal { position: event.position.0.unsigned_abs(), actor });
+                let position = event.position.0.unsigned_abs();
+                reveals.push((event.event.at, Reveal { position, actor }));
             }
         }
     }

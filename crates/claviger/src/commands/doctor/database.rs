@@ -12,6 +12,31 @@ const SILENT_SECONDS: i64 = 30;
 /// Clocks that differ by more make dates wrong that people can see.
 const CLOCK_SECONDS: i64 = 5;
 
+/// A longer log takes more patience to check than a person at `doctor` has.
+const LONGEST_CHAIN: i64 = 100_000;
+
+/// Looks at the hash chain of a log that is not too long.
+pub(super) async fn examine_chain(store: &Store, seen: &mut Examination) -> Result<(), StoreError> {
+    let mut reader = store.read().await?;
+    let head = reader.position().await?;
+    if head.0 > LONGEST_CHAIN {
+        let detail = format!("its {} events were not checked here: `claviger verify-log` does", head.0);
+        seen.findings.push(Finding::warning("log", detail));
+        return Ok(());
+    }
+    let fault = reader.verify_chain().await?.fault;
+    let findings = fault.map(|fault| {
+        let detail = format!(
+            "position {} does not fit the hash chain: {}. Put the database back from a backup, and look into \
+             who could write to it; `claviger verify-log` says more",
+            fault.position.0, fault.why
+        );
+        Finding::error("log", detail)
+    });
+    seen.note("the log's hash chain fits", findings.into_iter().collect());
+    Ok(())
+}
+
 /// Looks at the instance, the head of the log, the clock and the nodes.
 pub(super) async fn examine(store: &Store, now: Timestamp, seen: &mut Examination) -> Result<(), StoreError> {
     let mut reader = store.read().await?;

@@ -1,5 +1,5 @@
-//! `claviger doctor`: looks at the configuration, the files, the database, the nodes, the clock, both books
-//! of the keeper and the ports, and says what to mend. It changes nothing, and may run beside a server.
+//! `claviger doctor`: looks at the configuration, the files, the keeper and both its books, the database,
+//! the log's chain, the nodes, the clock and the ports, and says what to mend. It changes nothing, and may run beside a server.
 
 mod books;
 mod database;
@@ -46,6 +46,9 @@ pub(super) async fn run(settings: &Explained, as_json: bool) -> anyhow::Result<O
             let now = SystemClock.now();
             if let Err(error) = database::examine(&store, now, &mut seen).await {
                 seen.findings.push(Finding::error("database", error.to_string()));
+            }
+            if let Err(error) = database::examine_chain(&store, &mut seen).await {
+                seen.findings.push(Finding::error("log", error.to_string()));
             }
             if let Err(error) = keeper::compare(configuration, &store, root, &mut seen).await {
                 seen.findings.push(Finding::error("keeper", format!("{error:#}")));
