@@ -14,7 +14,8 @@
 //!
 //! - before 1 is committed: nothing.
 //! - between 1 and 3: a reveal in the log that nobody saw. The sealed value is there, the request has no record,
-//!   and the next one retrieves it as if it were the first ([`unopened`]).
+//!   and the next one retrieves it as if it were the first ([`unopened`]). The set's `can` does not offer that: it
+//!   is told from the log, which has the reveal.
 //! - after 3, the caller gone: the same, by 4, for which the end of the process waits. Until 4 is committed the value
 //!   counts as shown; if the database is away for longer than 4 is tried, it is lost.
 //! - after 3, the process killed before its answer left or before 4: the value is lost, as that of every act that tells it
