@@ -20,6 +20,19 @@ pub(crate) fn ours() -> BTreeMap<String, String> {
         .collect()
 }
 
+/// What to type to run this program: its name if the shell finds it, its path otherwise.
+#[expect(clippy::disallowed_methods, reason = "the one place of the program that asks for variables")]
+pub(crate) fn own_command() -> String {
+    const NAME: &str = "claviger";
+    let Ok(own) = env::current_exe().and_then(|path| path.canonicalize()) else { return NAME.to_owned() };
+    let folders = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&folders).map(|folder| folder.join(NAME)).find(|path| path.is_file());
+    match found.and_then(|path| path.canonicalize().ok()) {
+        Some(found) if found == own => NAME.to_owned(),
+        _ => own.display().to_string(),
+    }
+}
+
 /// The folder of the user's own configuration, as the XDG specification has it.
 #[expect(clippy::disallowed_methods, reason = "the one place of the program that asks for variables")]
 pub(crate) fn user_configuration_folder() -> Option<PathBuf> {

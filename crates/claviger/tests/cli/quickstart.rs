@@ -46,6 +46,9 @@ fn it_ends_in_a_good_call_allowed_and_a_bad_one_refused_and_a_second_run_reuses_
             output.stdout
         );
         assert!(output.stdout.contains("curl -i"), "{}", output.stdout);
+        // It is not on the PATH here: what is printed must work as it stands.
+        let own = std::fs::canonicalize(env!("CARGO_BIN_EXE_claviger")).unwrap();
+        assert!(output.stdout.contains(&format!("  {} key-sets show", own.display())), "{}", output.stdout);
     }
     let (key, new_key) = (printed(&first.stdout, "X-API-Key: "), printed(&second.stdout, "X-API-Key: "));
     assert!(key.starts_with("clv_key_") && new_key.starts_with("clv_key_") && key != new_key);

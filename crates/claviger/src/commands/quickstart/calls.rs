@@ -7,6 +7,7 @@ use claviger_client::reqwest::{self, StatusCode};
 
 use super::access::Access;
 use super::tour::{API, Tour};
+use crate::environment;
 
 /// Where everything is.
 #[derive(Clone, Copy)]
@@ -72,8 +73,9 @@ impl Calls {
             if access.first { "all permissions; not shown again" } else { "all permissions, for a day" };
         let _ = writeln!(text, "To go on from a shell, with a service key ({lasts}):\n");
         let _ = writeln!(text, "  export CLAVIGER_URL={url} CLAVIGER_KEY={}", access.key.expose());
-        let _ = writeln!(text, "  claviger key-sets show {}", tour.key_set_id);
-        let _ = writeln!(text, "  claviger key-sets suspend {}\n", tour.key_set_id);
+        let claviger = environment::own_command();
+        let _ = writeln!(text, "  {claviger} key-sets show {}", tour.key_set_id);
+        let _ = writeln!(text, "  {claviger} key-sets suspend {}\n", tour.key_set_id);
         text
     }
 }
