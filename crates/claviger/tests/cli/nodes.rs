@@ -81,3 +81,19 @@ fn a_node_that_could_not_be_told_shows_as_such() {
     });
     assert_eq!(shell.refused(&["key-sets", "suspend", &made.key_set])["code"], "invalid_transition");
 }
+
+#[test]
+fn a_write_of_this_moment_is_no_lag_to_doctor() {
+    let claviger = claviger();
+    let service_key = claviger.init().service_key;
+    let server = claviger.serve();
+    let shell = Shell::new(&claviger, &server, &service_key);
+    let address = server.url().replace("http://", "");
+    for number in 0..5 {
+        shell.json(&["applications", "create", "--name", &format!("Number {number}")]);
+        let said = claviger.run_on_data(&["doctor", "--json", "--listen", &address]);
+        let said: Value = serde_json::from_str(&said.stdout).unwrap();
+        let findings = said["findings"].as_array().unwrap();
+        assert!(!findings.iter().any(|finding| finding["about"] == "node"), "{said}");
+    }
+}

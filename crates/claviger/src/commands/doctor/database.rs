@@ -9,6 +9,8 @@ use crate::configuration::Finding;
 
 /// A node that was silent for so long is gone, or hangs.
 const SILENT_SECONDS: i64 = 30;
+/// A node reports where it is every few seconds; what is younger than this is no lag.
+const LATE_SECONDS: i64 = 10;
 /// Clocks that differ by more make dates wrong that people can see.
 const CLOCK_SECONDS: i64 = 5;
 
@@ -63,9 +65,16 @@ pub(super) async fn examine(store: &Store, now: Timestamp, seen: &mut Examinatio
             let detail = format!("the clock of node {name} is {} s ahead of this one", -silent);
             ahead.push(Finding::error("clock", detail));
         } else if silent <= SILENT_SECONDS && node.report.position < head {
-            let detail =
-                format!("{name} is at position {} of {}: it follows late", node.report.position.0, head.0);
-            lagging.push(Finding::warning("node", detail));
+            let missed = reader.events_after(node.report.position, 1).await?.pop();
+            let late = missed.map_or(0, |missed| now.seconds_since(missed.event.at));
+            // What was written a moment ago is on its way.
+            if late > LATE_SECONDS {
+                let detail = format!(
+                    "{name} ({}) is at position {} of {}: it follows {late} s late",
+                    node.report.id, node.report.position.0, head.0
+                );
+                lagging.push(Finding::warning("node", detail));
+            }
         } else if silent > SILENT_SECONDS {
             let detail = format!(
                 "{name} was last heard of {silent} s ago: start it, or remove it with `claviger nodes delete {}`",

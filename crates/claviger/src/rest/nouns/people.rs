@@ -240,7 +240,7 @@ pub(super) const NODES: Noun = Noun {
                 column("kind", "/kind"),
                 column("status", "/status"),
                 column("position", "/position"),
-                column("behind", "/behind_seconds"),
+                column("behind (s)", "/behind_seconds"),
                 column("last seen", "/last_seen_at"),
             ],
         )
