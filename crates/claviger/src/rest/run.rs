@@ -16,13 +16,17 @@ use crate::terminal;
 
 /// How often `events tail` looks for news.
 const TAIL_PAUSE: Duration = Duration::from_millis(500);
+/// How long it waits at most before it tries a server again that is away.
+const LONGEST_TAIL_PAUSE: Duration = Duration::from_secs(30);
 
 /// Carries out a command of the REST API.
 pub(crate) async fn run(request: Request) -> anyhow::Result<Outcome> {
     let json = request.place.json;
     let client = access::client(request.place.url.as_deref())?;
     let result = match request.asks {
-        Asks::Verb(verb) => of_verb(&client, *verb, json).await,
+        Asks::Verb(verb) => {
+            return of_verb(&client, *verb, json).await.or_else(|error| refused(error, json));
+        }
         Asks::Verify { body } => return verify(&client, body, json).await,
         Asks::WhichKey => which_key(&client, json).await,
         Asks::Tail { query } => tail(&client, query, json).await,
@@ -47,10 +51,11 @@ pub(super) fn refused(error: anyhow::Error, json: bool) -> anyhow::Result<Outcom
     Ok(Outcome::Refused)
 }
 
-async fn of_verb(client: &Client, request: VerbRequest, json: bool) -> anyhow::Result<()> {
+async fn of_verb(client: &Client, request: VerbRequest, json: bool) -> anyhow::Result<Outcome> {
     if request.all {
         let items: Vec<Value> = client.pages(&request.path, request.query).all().await?;
-        return show::answer(&json!({ "items": items, "next_cursor": null }), request.shows, json);
+        show::answer(&json!({ "items": items, "next_cursor": null }), request.shows, json)?;
+        return Ok(Outcome::Done);
     }
     let mut call = client.call(request.method, &request.path).query(&request.query);
     if let Some(body) = request.body {
@@ -63,7 +68,14 @@ async fn of_verb(client: &Client, request: VerbRequest, json: bool) -> anyhow::R
         call = call.if_match(etag);
     }
     let answer = call.send::<Value>().await?;
-    show::answer(&answer.body, request.shows, json)
+    show::answer(&answer.body, request.shows, json)?;
+    Ok(if has_refusals(&answer.body) { Outcome::Refused } else { Outcome::Done })
+}
+
+/// Whether this is the answer of an act on many, and one of them was refused.
+fn has_refusals(body: &Value) -> bool {
+    let outcomes = body["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    outcomes.iter().any(|outcome| outcome["done"] == Value::Bool(false))
 }
 
 fn whole(body: Body) -> anyhow::Result<Value> {
@@ -105,12 +117,24 @@ async fn which_key(client: &Client, json: bool) -> anyhow::Result<()> {
 async fn tail(client: &Client, query: Vec<(String, String)>, json: bool) -> anyhow::Result<()> {
     let newest = client.get("/v1/events").query(&[("limit", "1")]).send::<Value>().await?.body;
     let mut position = newest.pointer("/items/0/position").and_then(Value::as_i64).unwrap_or_default();
-    let mut first = true;
+    let (mut first, mut pause) = (true, TAIL_PAUSE);
     loop {
+        tokio::time::sleep(pause).await;
         let mut parameters = query.clone();
         parameters.push(("sort".to_owned(), "position".to_owned()));
         parameters.push(("position_after".to_owned(), position.to_string()));
-        let items: Vec<Value> = client.pages("/v1/events", parameters).all().await?;
+        let items: Vec<Value> = match client.pages("/v1/events", parameters).all().await {
+            Ok(items) => items,
+            Err(error) if is_away(&error) => {
+                if pause == TAIL_PAUSE {
+                    terminal::print_error(&format!("{error}; trying again until it answers"));
+                }
+                pause = (pause * 2).min(LONGEST_TAIL_PAUSE);
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        pause = TAIL_PAUSE;
         for item in &items {
             position = position.max(item["position"].as_i64().unwrap_or_default());
         }
@@ -118,6 +142,14 @@ async fn tail(client: &Client, query: Vec<(String, String)>, json: bool) -> anyh
             show::events(&items, EVENT_COLUMNS, json, first)?;
             first = false;
         }
-        tokio::time::sleep(TAIL_PAUSE).await;
+    }
+}
+
+/// Whether the same question may well be answered later.
+fn is_away(error: &claviger_client::Error) -> bool {
+    match error {
+        claviger_client::Error::Unreachable { .. } | claviger_client::Error::TimedOut { .. } => true,
+        claviger_client::Error::Strange { status, .. } => *status >= 500,
+        error => error.problem().is_some_and(|problem| problem.status >= 500),
     }
 }

@@ -15,7 +15,8 @@ pub(super) fn commands(program: Command) -> Command {
 
 /// `events tail`.
 pub(super) fn tail_command() -> Command {
-    let command = Command::new("tail").about("Print new events as they happen, until interrupted");
+    let command = Command::new("tail")
+        .about("Print new events as they happen, until interrupted; a server that is away is tried again");
     place_arguments(command).args(EVENT_FILTERS.iter().map(flag_argument))
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use claviger_testkit::{Claviger, Output};
 use serde_json::{Value, json};
 
-use super::workspace::{Workspace, id};
+use super::workspace::{Workspace, id, retrievable};
 use super::{Shell, claviger};
 
 #[test]
@@ -160,6 +160,75 @@ fn events_are_told_as_they_happen() {
     let told: Value = serde_json::from_str(&tail.first_line()).unwrap();
     assert_eq!(told["kind"], "application.created");
     tail.end();
+}
+
+#[test]
+fn a_tail_outlives_a_restart_of_the_server() {
+    let port = claviger_testkit::free_port();
+    let address = port.address().to_string();
+    // The last one given counts: a server that is started again must be found where it was.
+    let url = format!("http://{address}");
+    let claviger = claviger();
+    let key = claviger.init().service_key;
+    let start = || {
+        let any = claviger_testkit::free_port().address().to_string();
+        let arguments =
+            ["serve", "--listen", &address, "--gateway-listen", &any, "--metrics-listen", "127.0.0.1:0"];
+        claviger.command_on_data(&arguments).stderr(std::process::Stdio::null()).spawn().unwrap()
+    };
+    let run = |arguments: &[&str]| {
+        let mut command = claviger.command(arguments);
+        Output::of(command.env("CLAVIGER_URL", &url).env("CLAVIGER_KEY", &key), "")
+    };
+    let until_it_answers = || {
+        for _ in 0..300 {
+            if run(&["apis", "list"]).status.success() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("the server does not answer");
+    };
+    let mut server = start();
+    until_it_answers();
+    let file = claviger.data_folder().join("tail");
+    let mut command = claviger.command(&["events", "tail", "--kind", "application.created", "--json"]);
+    command.env("CLAVIGER_URL", &url).env("CLAVIGER_KEY", &key);
+    let child = command.stdout(fs::File::create(&file).unwrap()).spawn().unwrap();
+    let mut tail = Tail { child, file };
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let mut server = start();
+    until_it_answers();
+    run(&["applications", "create", "--name", "Afterwards"]).demand_success("create");
+    for _ in 0..300 {
+        if tail.lines() > 0 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert!(tail.first_line().contains("Afterwards"), "{}", tail.text());
+    tail.end();
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+#[test]
+fn an_act_on_many_that_is_refused_for_one_is_refused() {
+    let claviger = claviger();
+    let key = claviger.init().service_key;
+    let server = claviger.serve();
+    let shell = Shell::new(&claviger, &server, &key);
+    let made = Workspace::new(&shell, "orders", &retrievable(&shell));
+    let bulk = |act: &str| shell.run(&["key-sets", "bulk", "--act", act, "--ids", &made.key_set, "--json"]);
+    let first = bulk("suspend");
+    first.demand_success("suspend");
+    assert!(first.stdout.contains("\"done\": true"), "{}", first.stdout);
+    let again = bulk("issue");
+    assert_eq!(again.status.code(), Some(1), "{}", again.stdout);
+    assert!(again.stdout.contains("\"done\": false"), "{}", again.stdout);
 }
 
 /// `events tail` with its output in a file.
