@@ -17,7 +17,7 @@ use anyhow::Context as _;
 use tokio::runtime::Builder;
 
 use crate::arguments::{Invocation, Misuse};
-use crate::configuration::{Configuration, Explained};
+use crate::configuration::Explained;
 use crate::documentation;
 use crate::rest;
 use crate::server;
@@ -58,9 +58,12 @@ fn misused(why: &str) -> ExitCode {
     ExitCode::from(MISUSED)
 }
 
-async fn serve(configuration: Configuration) -> anyhow::Result<Outcome> {
-    telemetry::begin_logs(&configuration.log);
-    server::serve(configuration).await?;
+async fn serve(settings: Explained) -> anyhow::Result<Outcome> {
+    telemetry::begin_logs(&settings.configuration.log);
+    for finding in &settings.findings {
+        tracing::warn!(setting = finding.about, "{}", finding.detail);
+    }
+    server::serve(settings.configuration).await?;
     Ok(Outcome::Done)
 }
 
@@ -84,7 +87,7 @@ fn run(invocation: Invocation) -> ExitCode {
         {
             return misconfigured(&settings);
         }
-        Invocation::Serve { settings } => on_all_threads(serve(settings.configuration)),
+        Invocation::Serve { settings } => on_all_threads(serve(*settings)),
         Invocation::Quickstart { settings, exit } => on_all_threads(quickstart::run(*settings, exit)),
         Invocation::OwnerKey { settings, json } => {
             on_one_thread(owner_key::run(&settings.configuration, json))

@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::{Configuration, GatewayOptions};
 
@@ -36,7 +38,7 @@ impl Finding {
     }
 }
 
-/// All findings about the configuration itself; nothing is opened but the file's mode looked at.
+/// All findings about the configuration itself; nothing is opened; files are only looked for.
 pub(super) fn all(configuration: &Configuration, file: Option<&Path>) -> Vec<Finding> {
     let mut findings = Vec::new();
     addresses(configuration, &mut findings);
@@ -134,7 +136,19 @@ fn exposure(configuration: &Configuration, findings: &mut Vec<Finding>) {
                  name your proxies' addresses"
             );
             findings.push(Finding::error("doors.trusted", detail));
+        } else if *network != network.trunc() {
+            let (meant, one) = (network.trunc(), IpNet::from(network.addr()));
+            let detail =
+                format!("{network} names one address and a whole network: write {meant}, or {one} alone");
+            findings.push(Finding::error("doors.trusted", detail));
         }
+    }
+    if !configuration.listen.ip().is_loopback() {
+        let detail = format!(
+            "{} can be reached from outside, and speaks no TLS: keep it where only your proxy reaches it",
+            configuration.listen
+        );
+        findings.push(Finding::warning("listen", detail));
     }
     if !configuration.metrics_listen.ip().is_loopback() {
         let detail = format!(
@@ -165,13 +179,36 @@ fn values(configuration: &Configuration, findings: &mut Vec<Finding>) {
         let detail = "is more than `keeper.opens_per_hour`, which binds all actors together";
         findings.push(Finding::warning("keeper.opens_per_actor_per_hour", detail));
     }
-    if let Err(error) = EnvFilter::try_new(&configuration.log.filter) {
-        findings.push(Finding::error("log.filter", error.to_string()));
+    log_filter(&configuration.log.filter, findings);
+    if let Some(file) = configuration.master_key_file.as_deref().filter(|file| !file.exists()) {
+        let detail = format!(
+            "{} does not exist, and a named file is never made by Claviger: correct the name, or put your copy \
+             there",
+            file.display()
+        );
+        findings.push(Finding::error("master_key_file", detail));
     }
     if let Some(name) = &configuration.node_name
         && claviger_domain::text::Name::new(name).is_err()
     {
         findings.push(Finding::error("node_name", "must be 1 to 100 characters of ordinary text"));
+    }
+}
+
+/// A word alone is a level, or the name of a part of the program, of which there then is every line.
+fn log_filter(filter: &str, findings: &mut Vec<Finding>) {
+    if let Err(error) = EnvFilter::try_new(filter) {
+        let detail = format!("{error}: write a level such as `info`, or `warn,claviger_service=debug`");
+        findings.push(Finding::error("log.filter", detail));
+        return;
+    }
+    let words = filter.split(',').map(str::trim).filter(|word| !word.contains(['=', '[']));
+    for word in words.filter(|word| word.parse::<LevelFilter>().is_err()) {
+        let detail = format!(
+            "`{word}` is no level (error, warn, info, debug, trace, off), so it is taken for a part of the \
+             program: write `info`, or `{word}=debug` if that part is meant"
+        );
+        findings.push(Finding::warning("log.filter", detail));
     }
 }
 

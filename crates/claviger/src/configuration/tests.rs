@@ -147,3 +147,26 @@ fn what_is_unwise_is_said_and_starts() {
         assert_eq!(explained.findings[0].about, about, "{text}");
     }
 }
+
+#[test]
+fn values_that_are_read_and_make_no_sense_are_found() {
+    let about = |setting: &'static str, value: &str| -> Vec<(Weight, String)> {
+        let explained = Sources {
+            file: None,
+            variables: BTreeMap::from([(setting.to_owned(), value.to_owned())]),
+            flags: Vec::new(),
+        }
+        .read()
+        .unwrap();
+        explained.findings.into_iter().map(|finding| (finding.weight, finding.about)).collect()
+    };
+    let error = |about: &str| vec![(Weight::Error, about.to_owned())];
+    let warning = |about: &str| vec![(Weight::Warning, about.to_owned())];
+    assert_eq!(about("CLAVIGER_DOORS__TRUSTED", "10.1.2.3/8"), error("doors.trusted"));
+    assert_eq!(about("CLAVIGER_DOORS__TRUSTED", "10.0.0.0/8"), []);
+    assert_eq!(about("CLAVIGER_MASTER_KEY_FILE", "/nowhere/master.key"), error("master_key_file"));
+    assert_eq!(about("CLAVIGER_LOG__FILTER", "nonsense"), warning("log.filter"));
+    assert_eq!(about("CLAVIGER_LOG__FILTER", "a=nonsense"), error("log.filter"));
+    assert_eq!(about("CLAVIGER_LOG__FILTER", "warn,claviger_service=debug"), []);
+    assert!(about("CLAVIGER_LISTEN", "0.0.0.0:7700").contains(&warning("listen")[0]));
+}
