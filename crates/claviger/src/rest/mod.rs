@@ -112,10 +112,12 @@ fn write_arguments(verb: &Verb) -> Vec<Arg> {
     let text = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help)
     };
-    let mut arguments = vec![
-        text("idempotency-key", "KEY", "A repetition under the same key never acts twice"),
-        text("if-match", "ETAG", "Only if it is still this version"),
-    ];
+    let mut arguments =
+        vec![text("idempotency-key", "KEY", "A repetition under the same key never acts twice")];
+    // What is only being made has no version yet.
+    if verb.path.contains("{id}") {
+        arguments.push(text("if-match", "ETAG", "Only if it is still this version"));
+    }
     if verb.all_flags().next().is_some() {
         arguments.push(text("body", "FILE", "Take the body's JSON from a file, `-` for standard input"));
     }

@@ -22,6 +22,8 @@ fn exit_codes_are_0_done_1_refused_2_misused() {
         (&["apis", "create", "--name", "Orders"], 2),
         (&["key-sets", "show", ".."], 2),
         (&["which-key", "clv_key_0000"], 2),
+        (&["organizations", "create", "--name", "A", "--url", "http://127.0.0.1:1"], 1),
+        (&["organizations", "create", "--name", "A", "--if-match", "1", "--url", "http://127.0.0.1:1"], 2),
         (&["init"], 2),
     ] {
         let output = claviger.run(arguments, "");
