@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -12,13 +12,19 @@ use claviger_service::ambient::{SystemClock, SystemEntropy, fresh_id};
 
 use crate::configuration::Configuration;
 
-/// Makes the folder if it is missing.
+/// Makes the folder if it is missing; warns of one that others can reach.
 pub(crate) fn make_folder(folder: &Path) -> anyhow::Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(folder)
-        .with_context(|| format!("make the folder {}", folder.display()))
+        .with_context(|| format!("make the folder {}", folder.display()))?;
+    let mode = fs::metadata(folder).map_or(0, |metadata| metadata.permissions().mode() & 0o7777);
+    if mode & 0o077 != 0 {
+        let folder = folder.display();
+        tracing::warn!("{folder} can be reached by others (mode {mode:04o}): `chmod 700 {folder}`");
+    }
+    Ok(())
 }
 
 /// The id under which this data folder's server is a node; made on the first start.

@@ -1,5 +1,7 @@
 //! The first start: a server that waits, `init`, and what follows from it.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use claviger_client::Client;
 use claviger_testkit::Postgres;
 use serde_json::Value;
@@ -9,14 +11,14 @@ use super::{Shell, claviger};
 #[test]
 fn an_uninitialised_server_waits_for_init_and_goes_on_by_itself() {
     let claviger = claviger();
-    let server = claviger.serve_unready();
+    let mut server = claviger.serve_unready();
     let client = Client::new(&server.url()).unwrap();
     let shell = Shell::new(&claviger, &server, "");
     let ask = |path: &str| shell.block_on(client.get(path).send::<Value>());
     for path in ["/readyz", "/v1/apis", "/openapi.json"] {
         assert_eq!(ask(path).unwrap_err().code(), Some("not_initialised"), "{path}");
     }
-    assert!(server.log().contains("claviger init --owner"), "{}", server.log());
+    server.wait_for_log("claviger init --owner");
     let made = claviger.init();
     assert!(made.organization_id.starts_with("org_") && made.member_id.starts_with("mbr_"));
     shell.wait_until("ready", || ask("/readyz").is_ok());
@@ -146,5 +148,16 @@ fn an_owner_who_deleted_the_last_key_makes_a_new_one_on_the_server_itself() {
         assert_eq!(event["actor"]["name"], "claviger owner-key", "{event}");
         server.stop();
         claviger.run_on_data(&["verify-log", "--state"]).demand_success("verify-log");
+    }
+}
+
+#[test]
+fn a_server_warns_of_a_data_folder_that_others_can_reach() {
+    let claviger = claviger();
+    claviger.init();
+    for (mode, warned) in [(0o777, true), (0o700, false)] {
+        std::fs::set_permissions(claviger.data_folder(), std::fs::Permissions::from_mode(mode)).unwrap();
+        let (_, log) = claviger.serve().stop();
+        assert_eq!(log.contains("can be reached by others (mode 0777)"), warned, "{log}");
     }
 }
