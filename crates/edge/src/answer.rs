@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes, BytesMut};
 use claviger_domain::decision::Code;
 use claviger_verify::Decision;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -43,12 +43,12 @@ enum Challenge {
 
 /// Puts in the headers that tell the upstream who calls.
 pub(crate) fn put_identity(decision: &Decision, headers: &mut HeaderMap) {
-    let mut text = String::with_capacity(64);
-    let mut put = |name: HeaderName, write: &dyn Fn(&mut String)| {
-        text.clear();
+    // All values stand in one piece of memory; most calls need no more.
+    let mut text = BytesMut::with_capacity(256);
+    let mut put = |name: HeaderName, write: &dyn Fn(&mut BytesMut)| {
         write(&mut text);
         // Names may have letters beyond ASCII: they go as UTF-8.
-        if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
+        if let Ok(value) = HeaderValue::from_maybe_shared(text.split().freeze()) {
             headers.insert(name, value);
         }
     };
@@ -57,19 +57,19 @@ pub(crate) fn put_identity(decision: &Decision, headers: &mut HeaderMap) {
         put(KEY_ID, &|text| _ = write!(text, "{key_id}"));
     }
     if let Some(shared) = decision.shared_key() {
-        put(KEY_NAME, &|text| text.push_str(shared.name.as_str()));
+        put(KEY_NAME, &|text| text.put_slice(shared.name.as_str().as_bytes()));
         put(KEY_ID, &|text| _ = write!(text, "{}", shared.id));
     }
     if decision.key_id().is_some() || decision.shared_key().is_some() {
         put(PERMISSIONS, &|text| {
             for (at, held) in decision.permissions().enumerate() {
-                text.push_str(if at == 0 { "" } else { "," });
-                text.push_str(held);
+                text.put_slice(if at == 0 { b"" } else { b"," });
+                text.put_slice(held.as_bytes());
             }
         });
     }
     if let Some(environment) = decision.environment() {
-        put(ENVIRONMENT, &|text| text.push_str(environment.slug.as_str()));
+        put(ENVIRONMENT, &|text| text.put_slice(environment.slug.as_str().as_bytes()));
     }
 }
 
