@@ -7,6 +7,7 @@ use axum::body::{Body, HttpBody};
 use axum::extract::FromRequest;
 use bytes::Bytes;
 use claviger_wire::FieldProblem;
+use futures::FutureExt as _;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -137,8 +138,13 @@ async fn collect<B: Arriving>(
     if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
-    let arriving = Limited::new(request.into_body(), limit).collect();
-    match tokio::time::timeout(timeout, arriving).await {
+    let mut arriving = std::pin::pin!(Limited::new(request.into_body(), limit).collect());
+    // Most bodies came with their headers: only the others need a deadline.
+    let arrived = match arriving.as_mut().now_or_never() {
+        Some(arrived) => Ok(arrived),
+        None => tokio::time::timeout(timeout, arriving).await,
+    };
+    match arrived {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
         Ok(Err(_)) => {

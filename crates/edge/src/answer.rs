@@ -187,13 +187,16 @@ pub(crate) struct RequestId(pub(crate) HeaderValue);
 
 impl RequestId {
     /// The proxy's own, if it gave one that can be shown.
-    pub(crate) fn of(headers: &HeaderMap, fresh: impl FnOnce() -> String) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, fresh: impl FnOnce(&mut String)) -> Self {
         let fits = |value: &&HeaderValue| {
             (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
         };
         let given = headers.get(REQUEST_ID).filter(fits).cloned();
         Self(given.unwrap_or_else(|| {
-            HeaderValue::from_maybe_shared(Bytes::from(fresh())).unwrap_or(HeaderValue::from_static("-"))
+            // As long as ours get.
+            let mut text = String::with_capacity(64);
+            fresh(&mut text);
+            HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("-"))
         }))
     }
 }

@@ -4,7 +4,7 @@
 mod query;
 mod target;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -98,7 +98,7 @@ impl ForwardAuth {
 
     /// Answers what was asked at [`FORWARD_AUTH_PATH`] by this peer.
     pub fn answer<B>(&self, request: &http::Request<B>, peer: IpAddr) -> http::Response<Full<Bytes>> {
-        let id = RequestId::of(request.headers(), || self.fresh_id());
+        let id = RequestId::of(request.headers(), |text| self.write_id(text));
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let auth_request = query.as_ref().map_or_else(|bad| bad.auth_request, |query| query.auth_request);
         match self.consider(request, peer, query) {
@@ -146,8 +146,11 @@ impl ForwardAuth {
         })
     }
 
-    fn fresh_id(&self) -> String {
-        format!("{}-{:x}", self.settings.request_id_prefix, self.asked.fetch_add(1, Ordering::Relaxed))
+    /// A new id for a request.
+    fn write_id(&self, text: &mut String) {
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        // Writing to a String can't fail.
+        let _ = write!(text, "{}-{number:x}", self.settings.request_id_prefix);
     }
 }
 

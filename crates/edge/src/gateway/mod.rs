@@ -12,7 +12,7 @@ mod trace;
 mod tunnel;
 mod upstreams;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -153,7 +153,7 @@ impl Gateway {
         tls: bool,
         end: Option<CancellationToken>,
     ) -> Response<GatewayBody> {
-        let id = RequestId::of(request.headers(), || self.fresh_id());
+        let id = RequestId::of(request.headers(), |text| self.write_id(text));
         let caller = headers::upgrade(request.headers()).map(|protocol| (protocol, upgraded(&mut request)));
         let (parts, body) = request.into_parts();
         let mut grant = None;
@@ -355,8 +355,11 @@ impl Gateway {
         response.map(|_| GatewayBody::Whole(Full::default()))
     }
 
-    fn fresh_id(&self) -> String {
-        format!("{}-g{:x}", self.settings.request_id_prefix, self.answered.fetch_add(1, Ordering::Relaxed))
+    /// A new id for a request.
+    fn write_id(&self, text: &mut String) {
+        let number = self.answered.fetch_add(1, Ordering::Relaxed);
+        // Writing to a String can't fail.
+        let _ = write!(text, "{}-g{number:x}", self.settings.request_id_prefix);
     }
 }
 
