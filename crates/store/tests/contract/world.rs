@@ -175,8 +175,9 @@ pub(crate) fn fresh_key(at: Timestamp) -> (FreshKey, Private) {
             *byte = (seed >> 56) as u8;
         }
     });
+    // Spread as real digests are: the index places keys by the first bytes.
     let mut digest = [0; 32];
-    digest[24..].copy_from_slice(&number().to_be_bytes());
+    digest[..8].copy_from_slice(&number().wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
     let private = Private { digest_key: DigestKeyId(1), key: Digest::from_bytes(digest), secret: None };
     (FreshKey { id: id_at(at), masked: generated.masked }, private)
 }
