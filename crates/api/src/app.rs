@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Path};
 use bytes::Bytes;
+use claviger_domain::peers::TrustedPeers;
 use claviger_service::Service;
 use http::request::Parts;
 use http::{HeaderValue, Method};
-use ipnet::IpNet;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -25,7 +25,7 @@ pub struct Options {
     /// Where people and programs find us; its path goes before every `Location`.
     pub public_url: String,
     /// Proxies whose word on the client's address is taken (`doors.trusted`).
-    pub trusted: Vec<IpNet>,
+    pub trusted: TrustedPeers,
     /// How long a body may take to arrive; [`BODY_TIMEOUT`] where nobody says otherwise.
     pub body_timeout: Duration,
 }
@@ -131,7 +131,7 @@ mod tests {
         ] {
             let options = Options {
                 public_url: public_url.to_owned(),
-                trusted: Vec::new(),
+                trusted: TrustedPeers::new(Vec::new()),
                 body_timeout: BODY_TIMEOUT,
             };
             assert_eq!(options.prefix(), prefix, "{public_url}");

@@ -14,6 +14,7 @@ pub mod id;
 pub mod key_sets;
 pub mod members;
 pub mod organizations;
+pub mod peers;
 pub mod permission;
 pub mod permission_groups;
 pub mod policy_templates;

@@ -10,13 +10,14 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTI
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
+use crate::request_id::{REQUEST_ID, RequestId};
+
 pub(crate) const CODE: HeaderName = HeaderName::from_static("x-claviger-code");
 const APPLICATION: HeaderName = HeaderName::from_static("x-claviger-application");
 const KEY_NAME: HeaderName = HeaderName::from_static("x-claviger-key-name");
 const KEY_ID: HeaderName = HeaderName::from_static("x-claviger-key-id");
 const ENVIRONMENT: HeaderName = HeaderName::from_static("x-claviger-environment");
 const PERMISSIONS: HeaderName = HeaderName::from_static("x-claviger-permissions");
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"claviger\"");
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"claviger\", charset=\"UTF-8\"");
@@ -178,25 +179,5 @@ const fn detail(code: Code) -> &'static str {
         Code::RateLimited => "The key calls too often.",
         Code::QuotaExceeded => "The key has used up its quota.",
         Code::Valid => "The call may pass.",
-    }
-}
-
-/// What names the request in logs, here and at the proxy.
-#[derive(Debug, Clone)]
-pub(crate) struct RequestId(pub(crate) HeaderValue);
-
-impl RequestId {
-    /// The proxy's own, if it gave one that can be shown.
-    pub(crate) fn of(headers: &HeaderMap, fresh: impl FnOnce(&mut String)) -> Self {
-        let fits = |value: &&HeaderValue| {
-            (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
-        };
-        let given = headers.get(REQUEST_ID).filter(fits).cloned();
-        Self(given.unwrap_or_else(|| {
-            // As long as ours get.
-            let mut text = String::with_capacity(64);
-            fresh(&mut text);
-            HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("-"))
-        }))
     }
 }

@@ -4,15 +4,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use claviger_domain::peers::TrustedPeers;
 use claviger_domain::scope::Scope;
 use claviger_domain::time::Timestamp;
 use claviger_verify::{
     Credential, Decision, Door, Extracted, Failures, Index, Meters, Places, Request, Scratch, extract,
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::answer::Problem;
-use crate::peers::TrustedPeers;
 
 /// What time it is.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -65,7 +65,8 @@ impl Decider {
     /// Decides, and lets `then` make of it what the door's protocol needs.
     pub(crate) fn decide<R>(&self, call: &Call<'_>, then: impl FnOnce(&Decided<'_>) -> R) -> R {
         let now = self.now();
-        let client = self.trusted.client(call.peer, call.headers);
+        let forwarded = call.headers.get_all(TrustedPeers::FORWARDED_FOR).iter();
+        let client = self.trusted.client(call.peer, forwarded.map(HeaderValue::as_bytes));
         let door = self.index.door(call.api);
         let places = door.as_ref().map_or(Places::STANDARD, |door| door.places());
         let mut scratch = Scratch::new();

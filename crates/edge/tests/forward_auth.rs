@@ -11,10 +11,11 @@ use claviger_domain::event::Position;
 use claviger_domain::id::{
     ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, KeySetId, OrganizationId, SharedKeyId,
 };
+use claviger_domain::peers::TrustedPeers;
 use claviger_domain::secret::{DigestKey, DigestKeyId};
 use claviger_domain::text::{Name, Slug};
 use claviger_domain::time::Timestamp;
-use claviger_edge::{Dialect, ForwardAuth, Settings, TrustedPeers};
+use claviger_edge::{Dialect, ForwardAuth, Settings};
 use claviger_verify::{
     ApiFacts, ApplicationFacts, DigestGeneration, DigestKeys, EnvironmentFacts, Failures, Index, KeyFacts,
     KeySetFacts, Meters, Routing, SharedKeyFacts, SubscriptionFacts,

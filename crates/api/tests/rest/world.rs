@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use claviger_api::{Face, Options as ApiOptions};
 use claviger_domain::members::Email;
+use claviger_domain::peers::TrustedPeers;
 use claviger_domain::text::Name;
 use claviger_domain::time::Timestamp;
 use claviger_keeper::client::{Program, SpawnOptions};
@@ -180,7 +181,7 @@ fn options() -> Options {
 fn api_options(public_url: &str) -> ApiOptions {
     ApiOptions {
         public_url: public_url.to_owned(),
-        trusted: vec!["127.0.0.0/8".parse().expect("a net")],
+        trusted: TrustedPeers::loopback(),
         body_timeout: claviger_api::BODY_TIMEOUT,
     }
 }

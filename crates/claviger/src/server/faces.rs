@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use claviger_edge::{ForwardAuth, Settings, TrustedPeers};
+use claviger_domain::peers::TrustedPeers;
+use claviger_edge::{ForwardAuth, Settings};
 use claviger_service::Service;
 use claviger_service::ambient::{Entropy as _, SystemEntropy};
 use claviger_verify::Failures;
@@ -14,7 +15,7 @@ use crate::configuration::{Configuration, Dialect};
 pub(super) fn of(service: &Service, configuration: &Configuration, failures: Arc<Failures>) -> Faces {
     let options = claviger_api::Options {
         public_url: configuration.public_url.clone(),
-        trusted: configuration.doors.trusted.clone(),
+        trusted: TrustedPeers::new(configuration.doors.trusted.clone()),
         body_timeout: claviger_api::BODY_TIMEOUT,
     };
     Faces {

@@ -7,9 +7,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use claviger_edge::{
-    Certificate, Connection, Gateway, GatewaySettings, Limits, TrustedPeers, gateway_not_ready,
-};
+use claviger_domain::peers::TrustedPeers;
+use claviger_edge::{Certificate, Connection, Gateway, GatewaySettings, Limits, gateway_not_ready};
 use claviger_egress::{Egress, Rules};
 use claviger_service::Service;
 use claviger_service::ambient::{Entropy as _, SystemEntropy};

@@ -4,20 +4,20 @@
 mod query;
 mod target;
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use claviger_domain::peers::TrustedPeers;
 use claviger_verify::{Decision, Failures, Index, Meters};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::Full;
 
 use self::query::Query;
-use crate::answer::{self, Problem, RequestId};
+use crate::answer::{self, Problem};
 use crate::decider::{Call, Clock, Decider};
-use crate::peers::TrustedPeers;
+use crate::request_id::{REQUEST_ID, RequestIds};
 
 /// Where forward-auth is asked.
 pub const FORWARD_AUTH_PATH: &str = "/v1/forward-auth";
@@ -56,7 +56,7 @@ impl fmt::Debug for Settings {
 pub struct ForwardAuth {
     decider: Decider,
     settings: Settings,
-    asked: AtomicU64,
+    request_ids: RequestIds,
 }
 
 /// What the door says.
@@ -93,17 +93,18 @@ impl ForwardAuth {
     pub fn new(index: Arc<Index>, meters: Arc<Meters>, failures: Arc<Failures>, settings: Settings) -> Self {
         let (trusted, clock) = (settings.trusted.clone(), Arc::clone(&settings.clock));
         let decider = Decider::new(index, meters, failures, trusted, clock);
-        Self { decider, settings, asked: AtomicU64::new(0) }
+        let request_ids = RequestIds::new(format!("{}-", settings.request_id_prefix));
+        Self { decider, settings, request_ids }
     }
 
     /// Answers what was asked at [`FORWARD_AUTH_PATH`] by this peer.
     pub fn answer<B>(&self, request: &http::Request<B>, peer: IpAddr) -> http::Response<Full<Bytes>> {
-        let id = RequestId::of(request.headers(), |text| self.write_id(text));
+        let id = self.request_ids.of(request.headers());
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let auth_request = query.as_ref().map_or_else(|bad| bad.auth_request, |query| query.auth_request);
         match self.consider(request, peer, query) {
             Answer::Pass(mut headers) => {
-                headers.insert(answer::REQUEST_ID, id.0);
+                headers.insert(REQUEST_ID, id.0);
                 let mut response = http::Response::new(Full::default());
                 *response.headers_mut() = headers;
                 response
@@ -144,13 +145,6 @@ impl ForwardAuth {
             Some(problem) => Answer::Refuse(problem),
             None => Answer::Pass(identity(&decided.decision)),
         })
-    }
-
-    /// A new id for a request.
-    fn write_id(&self, text: &mut String) {
-        let number = self.asked.fetch_add(1, Ordering::Relaxed);
-        // Writing to a String can't fail.
-        let _ = write!(text, "{}-{number:x}", self.settings.request_id_prefix);
     }
 }
 

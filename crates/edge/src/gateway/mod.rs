@@ -12,13 +12,14 @@ mod trace;
 mod tunnel;
 mod upstreams;
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use claviger_domain::peers::TrustedPeers;
 use claviger_egress::Egress;
 use claviger_verify::{Failures, Index, Meters};
 use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
@@ -40,10 +41,10 @@ use self::headers::Arrival;
 use self::open::{OpenCall, OpenCalls};
 use self::trace::Traces;
 use self::upstreams::{Target, Targets};
-use crate::answer::{self, Problem, RequestId};
+use crate::answer::{self, Problem};
 use crate::decider::{Call, Clock, Decided, Decider};
 use crate::path;
-use crate::peers::TrustedPeers;
+use crate::request_id::{REQUEST_ID, RequestId, RequestIds};
 use crate::serve::Connection;
 
 /// How the gateway is set up.
@@ -83,7 +84,7 @@ pub struct Gateway {
     open: Arc<OpenCalls>,
     tunnels: TaskTracker,
     traces: Traces,
-    answered: AtomicU64,
+    request_ids: RequestIds,
 }
 
 /// A call that may pass.
@@ -114,7 +115,7 @@ impl Gateway {
             open: Arc::default(),
             tunnels: TaskTracker::new(),
             traces: Traces::new(settings.trace_seed),
-            answered: AtomicU64::new(0),
+            request_ids: RequestIds::new(format!("{}-g", settings.request_id_prefix)),
             settings,
         }
     }
@@ -153,7 +154,7 @@ impl Gateway {
         tls: bool,
         end: Option<CancellationToken>,
     ) -> Response<GatewayBody> {
-        let id = RequestId::of(request.headers(), |text| self.write_id(text));
+        let id = self.request_ids.of(request.headers());
         let caller = headers::upgrade(request.headers()).map(|protocol| (protocol, upgraded(&mut request)));
         let (parts, body) = request.into_parts();
         let mut grant = None;
@@ -169,7 +170,7 @@ impl Gateway {
         if let Some(grant) = grant {
             grant.put(response.headers_mut());
         }
-        response.headers_mut().insert(answer::REQUEST_ID, id.0);
+        response.headers_mut().insert(REQUEST_ID, id.0);
         response
     }
 
@@ -245,7 +246,7 @@ impl Gateway {
         let is_credential = |name: &str| passage.credentials.iter().any(|it| it == name);
         headers::make_outgoing(&mut parts.headers, arrival, authority, is_credential);
         parts.headers.extend(std::mem::take(&mut passage.identity));
-        parts.headers.insert(answer::REQUEST_ID, id.0.clone());
+        parts.headers.insert(REQUEST_ID, id.0.clone());
         self.traces.put(&mut parts.headers);
         if let Some((protocol, _)) = &caller {
             parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -354,13 +355,6 @@ impl Gateway {
         }
         response.map(|_| GatewayBody::Whole(Full::default()))
     }
-
-    /// A new id for a request.
-    fn write_id(&self, text: &mut String) {
-        let number = self.answered.fetch_add(1, Ordering::Relaxed);
-        // Writing to a String can't fail.
-        let _ = write!(text, "{}-g{number:x}", self.settings.request_id_prefix);
-    }
 }
 
 enum Admitted {
@@ -381,8 +375,7 @@ fn no_content(headers: HeaderMap) -> Response<GatewayBody> {
 
 /// The answer of a node that has no gateway yet: it is still starting.
 pub fn gateway_not_ready() -> Response<GatewayBody> {
-    let id = RequestId(HeaderValue::from_static("-"));
-    problems::STARTING.into_response(&id, false).map(GatewayBody::Whole)
+    problems::STARTING.into_response(&RequestId::NONE, false).map(GatewayBody::Whole)
 }
 
 impl fmt::Debug for Gateway {

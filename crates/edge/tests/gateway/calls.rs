@@ -177,3 +177,25 @@ async fn several_upstreams_take_turns_and_a_dead_one_is_passed_over() {
     assert!(one.count() >= 4 && other.count() >= 4, "{} {}", one.count(), other.count());
     assert_eq!(one.count() + other.count(), 12);
 }
+
+#[tokio::test]
+async fn c9_a_stranger_does_not_say_where_it_calls_from() {
+    let behind = Behind::hello().await;
+    let loopback = || vec!["127.0.0.0/8".parse().expect("a network")];
+    // Who opens the connection, and what it says of where the call comes from.
+    for (trusted, forwarded, expected) in [
+        (Vec::new(), "10.1.2.3", 403),
+        (Vec::new(), "10.1.2.3, 10.1.2.4", 403),
+        (loopback(), "10.1.2.3", 200),
+        (loopback(), "10.1.2.3, 6.6.6.6", 403),
+    ] {
+        let believed = !trusted.is_empty();
+        let setup = Setup { trusted, ..Setup::default() };
+        let scene = Scene::with(routing(&[&behind.url()]), setup).await;
+        scene.change(|world| world.ip_allow_list = Some(vec!["10.0.0.0/8".parse().expect("a network")]));
+        let mut request = scene.request("GET", "/orders/1", Empty::new());
+        request.headers_mut().insert("x-forwarded-for", forwarded.parse().expect("a value"));
+        let status = scene.send(request).await.status().as_u16();
+        assert_eq!(status, expected, "{forwarded}, believed: {believed}");
+    }
+}

@@ -14,10 +14,11 @@ use claviger_domain::apis::{
 use claviger_domain::credential::{self, CredentialKind};
 use claviger_domain::event::Position;
 use claviger_domain::id::{ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, KeySetId, OrganizationId};
+use claviger_domain::peers::TrustedPeers;
 use claviger_domain::secret::{DigestKey, DigestKeyId};
 use claviger_domain::text::{Name, Slug};
 use claviger_domain::time::Timestamp;
-use claviger_edge::{Connection, Gateway, GatewaySettings, Limits, TrustedPeers};
+use claviger_edge::{Connection, Gateway, GatewaySettings, Limits};
 use claviger_egress::{Egress, Rules};
 use claviger_verify::{
     ApiFacts, ApplicationFacts, DigestGeneration, DigestKeys, EnvironmentFacts, Failures, Index, KeyEnd,
@@ -28,6 +29,7 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 
 pub(crate) type AnyBody = BoxBody<Bytes, Infallible>;
@@ -46,6 +48,7 @@ pub(crate) struct World {
     pub(crate) ended: Option<KeyEnd>,
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) requires: Requires,
+    pub(crate) ip_allow_list: Option<Vec<IpNet>>,
     pub(crate) routing: Routing,
 }
 
@@ -67,6 +70,8 @@ pub(crate) struct Scene {
 pub(crate) struct Setup {
     pub(crate) environment: Option<String>,
     pub(crate) rules: Rules,
+    /// Proxies that are believed; nobody by default.
+    pub(crate) trusted: Vec<IpNet>,
 }
 
 pub(crate) fn routing(upstreams: &[&str]) -> Routing {
@@ -86,7 +91,7 @@ impl Scene {
         let micros = Arc::new(AtomicI64::new(START));
         let clock = Arc::clone(&micros);
         let settings = GatewaySettings {
-            trusted: TrustedPeers::new(Vec::new()),
+            trusted: TrustedPeers::new(setup.trusted),
             environment: setup.environment,
             connect_timeout: PATIENCE,
             answer_timeout: PATIENCE,
@@ -122,6 +127,7 @@ impl Scene {
             ended: None,
             expires_at: None,
             requires: Requires::Key,
+            ip_allow_list: None,
             routing,
         };
         let position = AtomicI64::new(0);
@@ -222,7 +228,7 @@ fn api(world: &World) -> ApiFacts {
         permissions: ["orders:read", "orders:write"]
             .map(|word| ApiPermission::new(word).expect("a permission"))
             .to_vec(),
-        ip_allow_list: None,
+        ip_allow_list: world.ip_allow_list.clone(),
         routing: world.routing.clone(),
     }
 }

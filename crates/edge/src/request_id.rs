@@ -1,0 +1,47 @@
+//! What names a call in logs, here and at the proxy: the id that it came with, or one made here.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) HeaderValue);
+
+impl RequestId {
+    /// Of a call that came before ids could be made.
+    pub(crate) const NONE: Self = Self(HeaderValue::from_static("-"));
+}
+
+/// Names the calls of one door.
+pub(crate) struct RequestIds {
+    /// Different at each start and for each door.
+    prefix: String,
+    made: AtomicU64,
+}
+
+impl RequestIds {
+    pub(crate) const fn new(prefix: String) -> Self {
+        Self { prefix, made: AtomicU64::new(0) }
+    }
+
+    /// The proxy's own, if it gave one that can be shown.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> RequestId {
+        let fits = |value: &&HeaderValue| {
+            (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
+        };
+        let given = headers.get(REQUEST_ID).filter(fits).cloned();
+        given.map_or_else(|| self.fresh(), RequestId)
+    }
+
+    fn fresh(&self) -> RequestId {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        // As long as ours get.
+        let mut text = String::with_capacity(64);
+        // Writing to a String can't fail.
+        let _ = write!(text, "{}{number:x}", self.prefix);
+        HeaderValue::from_str(&text).map_or(RequestId::NONE, RequestId)
+    }
+}
