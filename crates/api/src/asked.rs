@@ -3,7 +3,7 @@
 
 use axum::extract::{FromRequestParts, MatchedPath};
 use claviger_domain::event::Position;
-use claviger_service::{IdempotencyClaim, ListParameters, Request, SignIn};
+use claviger_service::{IdempotencyClaim, ListParameters, Request, SignIn, etag};
 use http::header::{AUTHORIZATION, IF_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
@@ -39,7 +39,7 @@ impl FromRequestParts<App> for Asked {
             app.service.wait_for(position).await?;
         }
         let path = parts.uri.path().to_owned();
-        let if_match = once(&parts.headers, &IF_MATCH)?.map(str::to_owned);
+        let if_match = if_match(&parts.headers)?;
         let idempotency = claim(parts)?;
         Ok(Self { request: Request { caller, source, if_match, idempotency }, query, path })
     }
@@ -95,6 +95,15 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>,
 fn once<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refused> {
     one(headers, name)
         .map_err(|()| Refused::bad_header(name.as_str(), "is there twice, or is not plain text"))
+}
+
+fn if_match(headers: &HeaderMap) -> Result<Option<String>, Refused> {
+    match once(headers, &IF_MATCH)? {
+        Some(field) if !etag::is_if_match(field) => {
+            Err(Refused::bad_header("If-Match", "must be `*` or entity tags in quotes, as `ETag` gives them"))
+        }
+        field => Ok(field.map(str::to_owned)),
+    }
 }
 
 /// The claim with the digest of an empty body; [`Asked::with`] puts the true one in.

@@ -11,7 +11,7 @@ use crate::credential::contains_credential;
 pub enum InvalidText {
     #[error("must be 1 to {max} characters")]
     Length { max: usize },
-    #[error("must not contain control or direction-override characters")]
+    #[error("must not contain control, invisible or direction-override characters")]
     Control,
     #[error("must be 1 to 63 characters of a-z, 0-9 and -, and not begin with -")]
     Slug,
@@ -117,13 +117,19 @@ fn ordinary(text: &str, max: usize) -> Result<String, InvalidText> {
     if !(1..=max).contains(&text.chars().count()) {
         return Err(InvalidText::Length { max });
     }
-    if text.chars().any(|c| c.is_control() || overrides_direction(c)) {
+    if text.chars().any(|c| c.is_control() || overrides_direction(c) || is_invisible(c)) {
         return Err(InvalidText::Control);
     }
     if contains_credential(&text) {
         return Err(InvalidText::LooksLikeASecret);
     }
     Ok(text)
+}
+
+/// Characters without a shape that change no other's: two names that differ by them look the same. The joiners,
+/// which scripts and emoji need, are not among them.
+const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Unicode's explicit directional formatting (UAX 9), and the separators that break a line unseen.
@@ -141,7 +147,9 @@ mod tests {
         assert_eq!(Name::new(&"é".repeat(100)).map(|name| name.as_str().chars().count()), Ok(100));
         assert_eq!(Name::new(&"é".repeat(101)), Err(InvalidText::Length { max: 100 }));
         assert_eq!(Name::new("  "), Err(InvalidText::Length { max: 100 }));
-        for wrong in ["a\nb", "a\0b", "a\u{202e}b", "a\u{2066}b", "a\u{7f}b"] {
+        for wrong in
+            ["a\nb", "a\0b", "a\u{202e}b", "a\u{2066}b", "a\u{7f}b", "a\u{200b}b", "\u{feff}", "a\u{2060}"]
+        {
             assert_eq!(Name::new(wrong), Err(InvalidText::Control), "{wrong:?}");
         }
         assert_eq!(

@@ -98,7 +98,7 @@ impl Service {
             group_ids: parameters.all("group_id")?,
             environment_ids: environment_ids(&mut reader, &parameters.many("environment_id")).await?,
             auth_types: parameters.words("auth_type")?,
-            exposed: parameters.parsed("exposed")?,
+            exposed: parameters.parsed("exposed", "true or false")?,
             q: parameters.text("q")?,
             ..ApiFilter::default()
         };

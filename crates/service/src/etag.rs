@@ -16,6 +16,16 @@ pub fn of(object: &impl Serialize) -> Result<String, serde_json::Error> {
     Ok(format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest[..16])))
 }
 
+/// Whether this is an `If-Match` field: `*`, or a list of entity tags (RFC 9110, 13.1.1).
+pub fn is_if_match(text: &str) -> bool {
+    let is_tag = |tag: &str| {
+        let opaque =
+            tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+        opaque.is_some_and(|opaque| opaque.bytes().all(|byte| byte > b' ' && byte != b'"' && byte != 0x7f))
+    };
+    text.trim() == "*" || text.split(',').all(|tag| is_tag(tag.trim()))
+}
+
 /// Whether an `If-Match` field names `etag`: `*`, or a list with it.
 pub fn matches(if_match: &str, etag: &str) -> bool {
     if_match.trim() == "*" || if_match.split(',').any(|candidate| candidate.trim() == etag)
@@ -43,6 +53,12 @@ mod tests {
         let tag = of(&json!({"name": "a", "keys": [{"last_used_at": 1}]})).expect("a tag");
         assert_eq!(of(&json!({"name": "a", "keys": [{"last_used_at": 2}]})).expect("a tag"), tag);
         assert_ne!(of(&json!({"name": "b", "keys": [{"last_used_at": 1}]})).expect("a tag"), tag);
+        for field in [tag.as_str(), "*", " \"a\" , W/\"b\"", "\"\""] {
+            assert!(is_if_match(field), "{field}");
+        }
+        for no in ["", "nonsense", "\"", "\"a", "\"a\",", "\"a b\"", "W/a", "*, \"a\""] {
+            assert!(!is_if_match(no), "{no}");
+        }
         assert!(matches("*", &tag) && matches(&format!("\"x\", {tag}"), &tag) && !matches("\"x\"", &tag));
     }
 }

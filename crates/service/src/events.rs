@@ -127,7 +127,7 @@ impl Service {
             subject_kinds: parameters.owned("subject_kind"),
             kinds: parameters.owned("kind"),
             at: parameters.between("at_after", "at_before")?,
-            after: parameters.parsed("position_after")?.map(Position),
+            after: parameters.parsed("position_after", "a position of the log, such as 42")?.map(Position),
             ..EventFilter::default()
         };
         let sorts = [("position", EventSort::Position)];

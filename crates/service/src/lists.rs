@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use claviger_domain::time::Timestamp;
 use claviger_store::{Between, ListQuery, Page, Total, Visible};
 use claviger_wire::{Count, Page as WirePage};
+use serde::de::value::{Error as WordError, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
 use crate::error::Error;
 use crate::request::Request;
@@ -18,6 +19,7 @@ const MAX_LIMIT: u32 = 200;
 const MAX_VALUE: usize = 500;
 /// How many values all filters may have together.
 const MAX_VALUES: usize = 100;
+const INSTANT: &str = "a time in RFC 3339, such as 2026-07-01T12:00:00Z, between the years 1970 and 9999";
 
 /// The query of a list as it came: decoded pairs, and the path that its cursors are bound to.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +37,12 @@ pub(crate) struct Parameters<'a> {
 
 pub(crate) fn bad(parameter: &str, detail: impl ToString) -> Error {
     Error::BadQuery { parameter: parameter.to_owned(), detail: detail.to_string() }
+}
+
+/// Serde's words about one that is not known, without it.
+fn known_words(message: &str) -> String {
+    let known = message.rsplit_once("expected ").map_or("one of the words known here", |(_, known)| known);
+    format!("must be {known}")
 }
 
 impl<'a> Parameters<'a> {
@@ -74,38 +82,33 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    pub(crate) fn parsed<T>(&mut self, name: &'static str) -> Result<Option<T>, Error>
-    where
-        T: FromStr<Err: ToString>,
-    {
-        self.one(name)?
-            .map(|text| text.parse().map_err(|error: T::Err| bad(name, error.to_string())))
-            .transpose()
+    /// The value of a parameter that can be given once, which is `kind`: "true or false".
+    pub(crate) fn parsed<T: FromStr>(&mut self, name: &'static str, kind: &str) -> Result<Option<T>, Error> {
+        let read = |text: &str| text.parse().map_err(|_| bad(name, format!("must be {kind}")));
+        self.one(name)?.map(read).transpose()
     }
 
-    /// All values of a filter, each read as a `T`.
-    pub(crate) fn all<T>(&mut self, name: &'static str) -> Result<Vec<T>, Error>
-    where
-        T: FromStr<Err: ToString>,
-    {
-        let read = |text: &str| text.parse().map_err(|error: T::Err| bad(name, error.to_string()));
+    /// All values of a filter over ids.
+    pub(crate) fn all<T: FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Vec<T>, Error> {
+        let read = |text: &str| text.parse().map_err(|error: T::Err| bad(name, format!("is {error}")));
         self.many(name).into_iter().map(read).collect()
     }
 
     /// All values of a filter that knows its words, as serde spells them.
-    pub(crate) fn words<T: serde::de::DeserializeOwned>(
-        &mut self,
-        name: &'static str,
-    ) -> Result<Vec<T>, Error> {
+    pub(crate) fn words<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<Vec<T>, Error> {
         let read = |text: &str| {
-            serde_json::from_value(serde_json::Value::from(text)).map_err(|error| bad(name, error))
+            let word: StrDeserializer<'_, WordError> = text.into_deserializer();
+            T::deserialize(word).map_err(|error| bad(name, known_words(&error.to_string())))
         };
         self.many(name).into_iter().map(read).collect()
     }
 
     /// The range `{name}_after` (included) to `{name}_before` (excluded).
     pub(crate) fn between(&mut self, after: &'static str, before: &'static str) -> Result<Between, Error> {
-        Ok(Between { after: self.parsed::<Timestamp>(after)?, before: self.parsed::<Timestamp>(before)? })
+        Ok(Between { after: self.parsed(after, INSTANT)?, before: self.parsed(before, INSTANT)? })
     }
 
     /// Free text, without what surrounds it; empty counts as absent.
@@ -124,13 +127,14 @@ impl<'a> Parameters<'a> {
         filter: F,
         visible: Visible,
     ) -> Result<ListQuery<F, S>, Error> {
-        let limit = self.parsed::<u32>("limit")?.unwrap_or(DEFAULT_LIMIT);
+        let size = format!("a whole number from 1 to {MAX_LIMIT}");
+        let limit = self.parsed("limit", &size)?.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(bad("limit", format!("must be 1 to {MAX_LIMIT}")));
+            return Err(bad("limit", format!("must be {size}")));
         }
         // How far this node has come was asked before the list is read.
         self.read.insert("wait_for");
-        let count = self.parsed::<bool>("count")?.unwrap_or(false);
+        let count = self.parsed("count", "true or false")?.unwrap_or(false);
         let (sort, descending) = self.sort(sorts)?;
         let cursor = match self.one("cursor")? {
             Some(text) => {

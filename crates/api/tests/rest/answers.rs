@@ -71,6 +71,8 @@ async fn a_state_that_has_passed_is_not_written_over() {
     let late = world.delete(&path).header("if-match", &etag).send().await;
     assert_eq!(late.status, 412);
     assert_eq!(world.get(&path).expect(200).await["name"], "Store");
+    let torn = rename("Market").header("if-match", etag.trim_matches('"')).send().await;
+    assert_eq!((torn.status, torn.code().as_str()), (400, "bad_header"), "{torn}");
     rename("Market").header("if-match", "*").expect(200).await;
 }
 
