@@ -9,7 +9,7 @@ use sqlx::error::DatabaseError;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgListener, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{Connection as _, PgConnection, PgPool, SqlitePool};
 
 use crate::connection::{Arm, Connection};
 use crate::error::StoreError;
@@ -35,6 +35,8 @@ const WRITER_STATEMENT: Duration = Duration::from_secs(30);
 /// Connections for what follows the log, beside all others: however many requests wait, a revocation of another
 /// node is read. One reads, and on PostgreSQL one listens.
 const FOLLOWERS: u32 = 2;
+/// How long the try may take that says why a database could not be opened.
+const LAST_TRY: Duration = Duration::from_secs(2);
 
 /// The pools of one database. SQLite has one writer, and readers that can't write. On PostgreSQL writers wait for
 /// each other at the head of the log; in a pool of their own they leave readers alone.
@@ -191,18 +193,33 @@ pub(crate) async fn open(url: &str, options: &Options, access: Access) -> Result
         let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(options.acquire_timeout);
         limited(pool, limits)
     };
-    let away = |error: sqlx::Error| StoreError::Unavailable(error.to_string());
+    let opened = async |pool: PgPoolOptions| match pool.connect_with(connect.clone()).await {
+        Ok(pool) => Ok(pool),
+        Err(error) => Err(StoreError::Unavailable(why_away(&connect, error).await)),
+    };
     if access == Access::Inspection {
-        let pool = pool(options.connections, READING).connect_with(connect).await.map_err(away)?;
+        let pool = opened(pool(options.connections, READING)).await?;
         return Ok(Database::Postgres { writers: pool.clone(), readers: pool.clone(), followers: pool });
     }
     let writers = (options.connections / 2).max(1);
     let readers = options.connections.saturating_sub(writers).max(1);
     Ok(Database::Postgres {
-        writers: pool(writers, WRITING).connect_with(connect.clone()).await.map_err(away)?,
+        writers: opened(pool(writers, WRITING)).await?,
         readers: pool(readers, READING).connect_lazy_with(connect.clone()),
         followers: pool(FOLLOWERS, READING).connect_lazy_with(connect),
     })
+}
+
+/// A pool tries until its time is up, and then says no more than that. One more try says what was in the way.
+async fn why_away(connect: &PgConnectOptions, error: sqlx::Error) -> String {
+    if !matches!(error, sqlx::Error::PoolTimedOut) {
+        return error.to_string();
+    }
+    match tokio::time::timeout(LAST_TRY, PgConnection::connect_with(connect)).await {
+        Ok(Ok(_)) => error.to_string(),
+        Ok(Err(said)) => said.to_string(),
+        Err(_) => "the server does not answer".to_owned(),
+    }
 }
 
 /// Each session of the pool begins with its limits.

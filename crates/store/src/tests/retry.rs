@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::Place;
-use crate::StoreError;
 use crate::dialect::Database;
 use crate::statements::{Statement, statements};
 use crate::value::values;
+use crate::{Options, Store, StoreError};
 
 statements! {
     MARK = "INSERT INTO last_used (id, used_at) VALUES ($1, 1)";
@@ -70,6 +70,20 @@ async fn a_writer_waits_for_another() {
         other.connection.rollback().await;
         waiting.await.unwrap().unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_be_opened_says_what_is_in_the_way() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap().port();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let options = Options { acquire_timeout: Duration::from_millis(300), ..Options::default() };
+    for (port, why) in [(closed, "refused"), (silent, "does not answer")] {
+        let url = format!("postgres://someone@127.0.0.1:{port}/claviger");
+        let said = Store::open(&url, options).await.expect_err("nobody is there").to_string();
+        assert!(said.contains(why), "{said}");
+    }
+    drop(listener);
 }
 
 #[tokio::test(flavor = "multi_thread")]
