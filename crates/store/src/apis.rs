@@ -138,7 +138,7 @@ impl Stored for Api {
             self.created_at,
             self.updated_at,
         ];
-        reader.execute(INSERT, values).await?;
+        reader.write(INSERT, values).await?;
         insert_links(reader, INSERT_ENVIRONMENT, self.id, self.environments()).await?;
         insert_links(reader, INSERT_AUTH_TYPE, self.id, self.auth_types()).await
     }
@@ -154,7 +154,7 @@ impl Stored for Api {
             self.exposed.then_some(event.at),
             self.updated_at,
         ];
-        reader.execute(UPDATE, values).await?;
+        reader.write(UPDATE, values).await?;
         if self.settings.environment_ids != before.settings.environment_ids {
             let statements = [DELETE_ENVIRONMENTS, INSERT_ENVIRONMENT];
             replace_links(reader, statements, self.id, self.environments()).await?;
@@ -167,9 +167,9 @@ impl Stored for Api {
     }
 
     async fn hide(&self, reader: &mut Reader, event: &NewEvent) -> Result<(), StoreError> {
-        reader.execute(DELETE_ENVIRONMENTS, values![self.id]).await?;
-        reader.execute(DELETE_AUTH_TYPES, values![self.id]).await?;
-        reader.execute(HIDE, values![self.id, event.at]).await.map(drop)
+        reader.write(DELETE_ENVIRONMENTS, values![self.id]).await?;
+        reader.write(DELETE_AUTH_TYPES, values![self.id]).await?;
+        reader.write(HIDE, values![self.id, event.at]).await
     }
 }
 

@@ -92,17 +92,17 @@ impl Stored for Application {
             self.created_at,
             self.suspended_at,
         ];
-        reader.execute(INSERT, values).await.map(drop)
+        reader.write(INSERT, values).await
     }
 
     async fn update(&self, _: &Self, reader: &mut Reader, _: &NewEvent) -> Result<(), StoreError> {
         let values =
             values![self.id, &self.name, self.name.folded(), self.status.as_str(), self.suspended_at,];
-        reader.execute(UPDATE, values).await.map(drop)
+        reader.write(UPDATE, values).await
     }
 
     async fn hide(&self, reader: &mut Reader, event: &NewEvent) -> Result<(), StoreError> {
-        reader.execute(HIDE, values![self.id, event.at]).await.map(drop)
+        reader.write(HIDE, values![self.id, event.at]).await
     }
 }
 

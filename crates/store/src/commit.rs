@@ -14,6 +14,8 @@ use crate::log::{self, Head};
 use crate::reader::Reader;
 use crate::statements::Statement;
 use crate::store::Store;
+use crate::value::values;
+use crate::write::Write;
 
 /// How often a transaction is tried before the caller is told.
 const ATTEMPTS: u32 = 8;
@@ -154,11 +156,16 @@ impl Store {
     }
 
     async fn begin<'env>(&self) -> Result<Tx<'env>, StoreError> {
-        let mut reader = Reader::writing(self.database.begin().await?);
-        let dialect = self.database.dialect();
-        let head = reader.locked_head(dialect.lock_head).await?;
-        let (began_at, move_head) = (head.position, dialect.move_head);
-        Ok(Tx { reader, head, began_at, wakes: false, move_head, environment: PhantomData })
+        let (connection, head) = self.database.begin_locked().await?;
+        let (began_at, move_head) = (head.position, self.database.dialect().move_head);
+        Ok(Tx {
+            reader: Reader::writing(connection),
+            head,
+            began_at,
+            wakes: false,
+            move_head,
+            environment: PhantomData,
+        })
     }
 }
 
@@ -182,10 +189,7 @@ impl Tx<'_> {
 
     /// Writes all that is still to be written before the commit.
     async fn write(&mut self, moves_head: bool) -> Result<(), StoreError> {
-        self.reader.flush().await?;
-        if moves_head {
-            self.reader.move_head(self.move_head, &self.head).await?;
-        }
-        Ok(())
+        let head = values![self.head.position, self.head.hash];
+        self.reader.flush_with(moves_head.then(|| Write::of(self.move_head, vec![head]))).await
     }
 }

@@ -5,13 +5,15 @@ use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr as _, SqlStr, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr, Sqlite, Transaction};
 
 use crate::columns::Row;
 use crate::dialect::{self, Dialect};
 use crate::error::StoreError;
+use crate::locked::Session;
 use crate::statements::Statement;
 use crate::value::{Value, arguments};
+use crate::write::{Write, groups, together};
 
 /// How many rows one statement inserts at most.
 const MANY: usize = 64;
@@ -26,7 +28,7 @@ pub(crate) struct Connection {
 
 pub(crate) enum Arm {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Session),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,12 +112,36 @@ impl Connection {
         self.noted(done)
     }
 
-    /// Inserts many rows by the statement that inserts one, in few round trips.
-    pub(crate) async fn insert_many(
-        &mut self,
-        statement: Statement,
-        rows: Vec<Vec<Value>>,
-    ) -> Result<(), StoreError> {
+    /// Writes rows in their order, in few round trips.
+    pub(crate) async fn write(&mut self, writes: Vec<Write>) -> Result<(), StoreError> {
+        if let Arm::Postgres(_) = self.arm {
+            return self.write_together(writes).await;
+        }
+        for Write { statement, rows } in writes {
+            if statement.sql.starts_with("INSERT") {
+                self.insert_many(statement, rows).await?;
+                continue;
+            }
+            for row in rows {
+                self.execute(statement.text(), row).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same, where every statement is a round trip.
+    async fn write_together(&mut self, writes: Vec<Write>) -> Result<(), StoreError> {
+        for group in groups(writes) {
+            let Arm::Postgres(tx) = &mut self.arm else { break };
+            let (sql, arguments) = together(group).map_err(bind)?;
+            let done = sqlx::query_with(sql, arguments).execute(&mut **tx).await;
+            self.noted(done)?;
+        }
+        Ok(())
+    }
+
+    /// Inserts many rows by the statement that inserts one, in few steps.
+    async fn insert_many(&mut self, statement: Statement, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
         let mut rows = rows.into_iter();
         while rows.len() > 0 {
             // Powers of two, so that few different texts are prepared.

@@ -13,6 +13,9 @@ use sqlx::{Connection as _, PgConnection, PgPool, SqlitePool};
 
 use crate::connection::{Arm, Connection};
 use crate::error::StoreError;
+use crate::locked::{Locked, Session};
+use crate::log::Head;
+use crate::reader::Reader;
 use crate::statements::{Fragment, Statement, fragments, statements};
 use crate::store::Options;
 use crate::value::{IntoValue as _, Value};
@@ -76,7 +79,6 @@ const READING: Limits = Limits { idle: READER_IDLE, statement: Duration::ZERO, r
 /// Statements that have no common text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Dialect {
-    pub(crate) lock_head: Statement,
     pub(crate) move_head: Statement,
     /// Whether anything ever brought a schema here.
     pub(crate) has_schema: Statement,
@@ -118,12 +120,9 @@ pub(crate) mod sqlite {
     use super::*;
     statements! {
         HAS_SCHEMA = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
-        // `BEGIN IMMEDIATE` locked the whole database.
-        LOCK_HEAD = "SELECT position, hash FROM log_head WHERE id = 1";
         MOVE_HEAD = "UPDATE log_head SET position = $1, hash = $2 WHERE id = 1";
     }
     pub(crate) const DIALECT: Dialect = Dialect {
-        lock_head: LOCK_HEAD,
         move_head: MOVE_HEAD,
         has_schema: HAS_SCHEMA,
         key_sets_with_text: KEY_SETS_WITH_TEXT,
@@ -158,7 +157,6 @@ pub(crate) mod postgres {
                   set_config('statement_timeout', $3, false), set_config('default_transaction_read_only', $4, false)";
     }
     pub(crate) const DIALECT: Dialect = Dialect {
-        lock_head: LOCK_HEAD,
         move_head: MOVE_HEAD,
         has_schema: HAS_SCHEMA,
         key_sets_with_text: KEY_SETS_WITH_TEXT,
@@ -189,9 +187,18 @@ pub(crate) async fn open(url: &str, options: &Options, access: Access) -> Result
     let connect: PgConnectOptions =
         url.parse().map_err(|error: sqlx::Error| StoreError::Address(error.to_string()))?;
     let connect = connect.application_name("claviger").statement_cache_capacity(STATEMENT_CACHE);
-    let pool = |connections, limits| {
+    let pool = |connections, limits: Limits| {
         let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(options.acquire_timeout);
-        limited(pool, limits)
+        // Each session of the pool begins with its limits.
+        pool.after_connect(move |session, _| {
+            Box::pin(async move {
+                let mut settings = sqlx::query(postgres::LIMITS.sql);
+                for limit in [LOCK_PATIENCE, limits.idle, limits.statement] {
+                    settings = settings.bind(limit.as_millis().to_string());
+                }
+                settings.bind(limits.read_only).execute(session).await.map(drop)
+            })
+        })
     };
     let opened = async |pool: PgPoolOptions| match pool.connect_with(connect.clone()).await {
         Ok(pool) => Ok(pool),
@@ -220,19 +227,6 @@ async fn why_away(connect: &PgConnectOptions, error: sqlx::Error) -> String {
         Ok(Err(said)) => said.to_string(),
         Err(_) => "the server does not answer".to_owned(),
     }
-}
-
-/// Each session of the pool begins with its limits.
-fn limited(pool: PgPoolOptions, limits: Limits) -> PgPoolOptions {
-    pool.after_connect(move |session, _| {
-        Box::pin(async move {
-            let mut settings = sqlx::query(postgres::LIMITS.sql);
-            for limit in [LOCK_PATIENCE, limits.idle, limits.statement] {
-                settings = settings.bind(limit.as_millis().to_string());
-            }
-            settings.bind(limits.read_only).execute(session).await.map(drop)
-        })
-    })
 }
 
 async fn open_sqlite(path: &str, options: &Options, access: Access) -> Result<Database, StoreError> {
@@ -294,13 +288,24 @@ impl Database {
         }
     }
 
-    /// A transaction that may write. PostgreSQL's default isolation is enough: every writer locks the head
-    /// of the log first.
+    /// A transaction that may write.
     pub(crate) async fn begin(&self) -> Result<Connection, StoreError> {
         Ok(Connection::new(match self {
             Self::Sqlite { writer, .. } => Arm::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres { writers, .. } => Arm::Postgres(writers.begin().await?),
+            Self::Postgres { writers, .. } => Arm::Postgres(Session::Plain(writers.begin().await?)),
         }))
+    }
+
+    /// The same, with the head of the log locked: `BEGIN IMMEDIATE` of SQLite locks the whole database. PostgreSQL's
+    /// default isolation is enough, since every writer locks the head first.
+    pub(crate) async fn begin_locked(&self) -> Result<(Connection, Head), StoreError> {
+        if let Self::Postgres { writers, .. } = self {
+            let (locked, head) = Locked::begin(writers, postgres::LOCK_HEAD).await?;
+            return Ok((Connection::new(Arm::Postgres(Session::Locked(locked))), head));
+        }
+        let mut reader = Reader::new(self.begin().await?);
+        let head = reader.head().await?;
+        Ok((reader.connection, head))
     }
 
     /// A transaction that reads one consistent state.
@@ -311,9 +316,9 @@ impl Database {
             Self::Sqlite { readers, followers, .. } => {
                 Arm::Sqlite(if follows { followers } else { readers }.begin().await?)
             }
-            Self::Postgres { readers, followers, .. } => {
-                Arm::Postgres(if follows { followers } else { readers }.begin_with(SNAPSHOT).await?)
-            }
+            Self::Postgres { readers, followers, .. } => Arm::Postgres(Session::Plain(
+                if follows { followers } else { readers }.begin_with(SNAPSHOT).await?,
+            )),
         }))
     }
 

@@ -70,15 +70,15 @@ impl Stored for Environment {
 
     async fn insert(&self, reader: &mut Reader, _: &NewEvent) -> Result<(), StoreError> {
         let values = values![self.id, &self.slug, &self.name, self.name.folded(), self.created_at];
-        reader.execute(INSERT, values).await.map(drop)
+        reader.write(INSERT, values).await
     }
 
     async fn update(&self, _: &Self, reader: &mut Reader, _: &NewEvent) -> Result<(), StoreError> {
-        reader.execute(UPDATE, values![self.id, &self.name, self.name.folded()]).await.map(drop)
+        reader.write(UPDATE, values![self.id, &self.name, self.name.folded()]).await
     }
 
     async fn hide(&self, reader: &mut Reader, event: &NewEvent) -> Result<(), StoreError> {
-        reader.execute(HIDE, values![self.id, event.at]).await.map(drop)
+        reader.write(HIDE, values![self.id, event.at]).await
     }
 }
 

@@ -108,7 +108,7 @@ impl Tx<'_> {
             running_until,
             expires_at,
         ];
-        self.execute(BEGIN, values).await?;
+        self.write(BEGIN, values).await?;
         Ok(Begun::New)
     }
 
@@ -127,12 +127,12 @@ impl Tx<'_> {
             crate::value::json(&answer.headers),
             &answer.body,
         ];
-        self.execute(FINISH, values).await.map(drop)
+        self.write(FINISH, values).await
     }
 
     /// Gives up a record: the request wrote nothing, and may come again as if it were the first.
     pub async fn forget_idempotent(&mut self, scope: &IdempotencyScope) -> Result<(), StoreError> {
-        self.execute(FORGET, values![&scope.caller, &scope.method, &scope.path, &scope.key]).await.map(drop)
+        self.write(FORGET, values![&scope.caller, &scope.method, &scope.path, &scope.key]).await
     }
 
     /// Deletes records past their time; says how many.

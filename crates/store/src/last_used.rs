@@ -11,6 +11,7 @@ use crate::list::Assembly;
 use crate::reader::{Reader, read_all};
 use crate::statements::{fragments, statements};
 use crate::value::values;
+use crate::write::Write;
 
 statements! {
     // A mark only ever moves forward, whoever reports late.
@@ -59,6 +60,6 @@ impl Tx<'_> {
             *mark = (*at).max(*mark);
         }
         let rows = latest.into_iter().map(|(id, at)| values![id, at]).collect();
-        self.connection.insert_many(MARK, rows).await
+        self.connection.write(vec![Write::of(MARK, rows)]).await
     }
 }

@@ -11,6 +11,7 @@ mod connection;
 mod dialect;
 mod error;
 mod list;
+mod locked;
 mod log;
 mod migrations;
 mod reader;
@@ -18,6 +19,7 @@ mod statements;
 mod store;
 mod stored;
 mod value;
+mod write;
 
 mod apis;
 mod applications;

@@ -16,7 +16,7 @@ use crate::columns::{Columns, FromRow};
 use crate::dialect::Database;
 use crate::error::StoreError;
 use crate::reader::Reader;
-use crate::statements::{Statement, statements};
+use crate::statements::statements;
 use crate::value::values;
 
 statements! {
@@ -65,16 +65,8 @@ pub(crate) async fn append(reader: &mut Reader, head: &Head, event: &NewEvent) -
 
 impl Reader {
     pub(crate) async fn head(&mut self) -> Result<Head, StoreError> {
-        self.locked_head(HEAD).await
-    }
-
-    pub(crate) async fn locked_head(&mut self, statement: Statement) -> Result<Head, StoreError> {
-        let head = self.optional(statement, values![]).await?;
+        let head = self.optional(HEAD, values![]).await?;
         head.ok_or_else(|| StoreError::corrupt("log_head", "the row is missing"))
-    }
-
-    pub(crate) async fn move_head(&mut self, statement: Statement, head: &Head) -> Result<(), StoreError> {
-        self.execute(statement, values![head.position, head.hash]).await.map(drop)
     }
 
     /// The last position of the log in this state.

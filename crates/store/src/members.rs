@@ -115,7 +115,7 @@ impl Stored for Member {
             json(&self.role_grants),
             self.created_at,
         ];
-        reader.execute(INSERT, values).await?;
+        reader.write(INSERT, values).await?;
         insert_links(reader, INSERT_GROUP, self.id, self.group_ids.clone()).await?;
         insert_grants(reader, self).await
     }
@@ -123,13 +123,13 @@ impl Stored for Member {
     async fn update(&self, before: &Self, reader: &mut Reader, _: &NewEvent) -> Result<(), StoreError> {
         let values =
             values![self.id, &self.name, self.name.folded(), json(&self.group_ids), json(&self.role_grants),];
-        reader.execute(UPDATE, values).await?;
+        reader.write(UPDATE, values).await?;
         if self.group_ids != before.group_ids {
             let statements = [DELETE_GROUPS, INSERT_GROUP];
             replace_links(reader, statements, self.id, self.group_ids.clone()).await?;
         }
         if self.role_grants != before.role_grants {
-            reader.execute(DELETE_GRANTS, values![self.id]).await?;
+            reader.write(DELETE_GRANTS, values![self.id]).await?;
             insert_grants(reader, self).await?;
         }
         Ok(())
@@ -137,9 +137,9 @@ impl Stored for Member {
 
     /// Roles and memberships go with the member: they grant nothing and use nothing any more.
     async fn hide(&self, reader: &mut Reader, event: &NewEvent) -> Result<(), StoreError> {
-        reader.execute(DELETE_GROUPS, values![self.id]).await?;
-        reader.execute(DELETE_GRANTS, values![self.id]).await?;
-        reader.execute(HIDE, values![self.id, event.at]).await.map(drop)
+        reader.write(DELETE_GROUPS, values![self.id]).await?;
+        reader.write(DELETE_GRANTS, values![self.id]).await?;
+        reader.write(HIDE, values![self.id, event.at]).await
     }
 }
 
@@ -154,7 +154,7 @@ async fn insert_grants(reader: &mut Reader, member: &Member) -> Result<(), Store
             grant.scope.environment_id,
             grant.created_at,
         ];
-        reader.execute(INSERT_GRANT, values).await?;
+        reader.write(INSERT_GRANT, values).await?;
     }
     Ok(())
 }

@@ -138,7 +138,7 @@ impl Reader {
     }
 
     pub(crate) async fn hide_node(&mut self, id: NodeId, at: Timestamp) -> Result<(), StoreError> {
-        self.execute(HIDE, values![id, at]).await.map(drop)
+        self.write(HIDE, values![id, at]).await
     }
 }
 
@@ -147,7 +147,7 @@ impl Tx<'_> {
     pub async fn report_node(&mut self, report: &NodeReport, now: Timestamp) -> Result<(), StoreError> {
         let values =
             values![report.id, &report.name, folded(&report.name), word(&report.kind), report.position, now,];
-        self.execute(REPORT, values).await.map(drop)
+        self.write(REPORT, values).await
     }
 
     /// Forgets nodes that were last seen before `limit`.

@@ -83,16 +83,16 @@ impl Stored for PermissionGroup {
             json(&self.permissions),
             self.created_at,
         ];
-        reader.execute(INSERT, values).await.map(drop)
+        reader.write(INSERT, values).await
     }
 
     async fn update(&self, _: &Self, reader: &mut Reader, _: &NewEvent) -> Result<(), StoreError> {
         let values = values![self.id, &self.name, self.name.folded(), json(&self.permissions)];
-        reader.execute(UPDATE, values).await.map(drop)
+        reader.write(UPDATE, values).await
     }
 
     async fn hide(&self, reader: &mut Reader, event: &NewEvent) -> Result<(), StoreError> {
-        reader.execute(HIDE, values![self.id, event.at]).await.map(drop)
+        reader.write(HIDE, values![self.id, event.at]).await
     }
 }
 

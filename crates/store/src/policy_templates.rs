@@ -96,7 +96,7 @@ impl Stored for PolicyTemplate {
             self.created_at,
             self.updated_at,
         ];
-        reader.execute(INSERT, values).await.map(drop)
+        reader.write(INSERT, values).await
     }
 
     async fn update(&self, _: &Self, reader: &mut Reader, _: &NewEvent) -> Result<(), StoreError> {
@@ -108,11 +108,11 @@ impl Stored for PolicyTemplate {
             json(&self.policy),
             self.updated_at,
         ];
-        reader.execute(UPDATE, values).await.map(drop)
+        reader.write(UPDATE, values).await
     }
 
     async fn hide(&self, reader: &mut Reader, event: &NewEvent) -> Result<(), StoreError> {
-        reader.execute(HIDE, values![self.id, event.at]).await.map(drop)
+        reader.write(HIDE, values![self.id, event.at]).await
     }
 }
 

@@ -15,7 +15,10 @@ use crate::list::Assembly;
 use crate::log;
 use crate::statements::Statement;
 use crate::value::Value;
+use crate::write::{Write, Writes};
 
+/// How many rows may wait.
+const WAITING: usize = 512;
 /// How many values one `IN (…)` has at most.
 const AMONG: usize = 256;
 
@@ -31,7 +34,14 @@ pub struct Reader {
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     pub(crate) log: Vec<Vec<Value>>,
+    pub(crate) writes: Writes,
     pub(crate) key_sets: PendingKeySets,
+}
+
+impl Pending {
+    const fn is_clean(&self) -> bool {
+        self.log.is_empty() && self.writes.is_empty() && self.key_sets.is_clean()
+    }
 }
 
 impl std::fmt::Debug for Reader {
@@ -47,20 +57,33 @@ impl Reader {
 
     /// One that the log is appended through.
     pub(crate) fn writing(connection: Connection) -> Self {
-        let pending = Pending { log: Vec::new(), key_sets: PendingKeySets::writing() };
+        let pending = Pending { key_sets: PendingKeySets::writing(), ..Pending::default() };
         Self { connection, pending }
     }
 
     /// Writes what was held back.
     pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
-        if !self.pending.log.is_empty() {
-            let rows = std::mem::take(&mut self.pending.log);
-            self.connection.insert_many(log::row::INSERT, rows).await?;
+        self.flush_with(None).await
+    }
+
+    /// The same, and `last` at its end.
+    pub(crate) async fn flush_with(&mut self, last: Option<Write>) -> Result<(), StoreError> {
+        let pending = &mut self.pending;
+        if last.is_none() && pending.is_clean() {
+            return Ok(());
         }
-        if !self.pending.key_sets.is_clean() {
-            self.flush_key_sets().await?;
-        }
-        Ok(())
+        let mut writes = vec![Write::of(log::row::INSERT, std::mem::take(&mut pending.log))];
+        writes.append(&mut pending.writes.take());
+        // No other table leans on these.
+        writes.extend(pending.key_sets.take()?);
+        writes.extend(last);
+        self.connection.write(writes).await
+    }
+
+    /// Writes a row, at the latest before something is read. How many rows there were to change is not told.
+    pub(crate) async fn write(&mut self, statement: Statement, values: Vec<Value>) -> Result<(), StoreError> {
+        self.pending.writes.push(statement, values);
+        if self.pending.writes.rows() >= WAITING { self.flush().await } else { Ok(()) }
     }
 
     pub(crate) async fn execute(

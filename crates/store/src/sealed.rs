@@ -70,16 +70,16 @@ impl Tx<'_> {
 
     /// Keeps a Key's sealed value: in the transaction that appends `key.issued`, or when it is sealed anew.
     pub async fn put_sealed(&mut self, key_id: KeyId, sealed: &Sealed) -> Result<(), StoreError> {
-        self.execute(PUT, values![key_id, sealed.as_bytes()]).await.map(drop)
+        self.write(PUT, values![key_id, sealed.as_bytes()]).await
     }
 
     /// Keeps a sealed part of a shared key, in the transaction that issues it.
     pub async fn put_sealed_row(&mut self, row: &str, sealed: &Sealed) -> Result<(), StoreError> {
-        self.execute(PUT, values![row, sealed.as_bytes()]).await.map(drop)
+        self.write(PUT, values![row, sealed.as_bytes()]).await
     }
 
     /// Wipes one; whether it was there does not matter.
     pub async fn discard_sealed_row(&mut self, row: &str) -> Result<(), StoreError> {
-        self.execute(WIPE, values![row]).await.map(drop)
+        self.write(WIPE, values![row]).await
     }
 }

@@ -152,7 +152,7 @@ impl Stored for ServiceKey {
             private.digest_key,
             &private.key,
         ];
-        reader.execute(INSERT, values).await?;
+        reader.write(INSERT, values).await?;
         insert_links(reader, INSERT_GROUP, self.id, self.permission_group_ids.clone()).await
     }
 
@@ -164,7 +164,7 @@ impl Stored for ServiceKey {
             self.status.as_str(),
             json(&self.permission_group_ids),
         ];
-        reader.execute(UPDATE, values).await?;
+        reader.write(UPDATE, values).await?;
         if self.permission_group_ids != before.permission_group_ids {
             let statements = [DELETE_GROUPS, INSERT_GROUP];
             replace_links(reader, statements, self.id, self.permission_group_ids.clone()).await?;
@@ -174,8 +174,8 @@ impl Stored for ServiceKey {
 
     /// A deleted service key uses no permission group any more.
     async fn hide(&self, reader: &mut Reader, event: &NewEvent) -> Result<(), StoreError> {
-        reader.execute(DELETE_GROUPS, values![self.id]).await?;
-        reader.execute(HIDE, values![self.id, event.at]).await.map(drop)
+        reader.write(DELETE_GROUPS, values![self.id]).await?;
+        reader.write(HIDE, values![self.id, event.at]).await
     }
 }
 

@@ -161,7 +161,7 @@ impl Stored for SharedKey {
             private.secret.map(|_| private.digest_key),
             private.secret.as_ref(),
         ];
-        reader.execute(INSERT, values).await.map(drop)
+        reader.write(INSERT, values).await
     }
 
     async fn update(&self, _: &Self, reader: &mut Reader, _: &NewEvent) -> Result<(), StoreError> {
@@ -178,11 +178,11 @@ impl Stored for SharedKey {
             self.portal_link.map(|link| link.created_at),
             self.portal_link.and_then(|link| link.expires_at),
         ];
-        reader.execute(UPDATE, values).await.map(drop)
+        reader.write(UPDATE, values).await
     }
 
     async fn hide(&self, reader: &mut Reader, event: &NewEvent) -> Result<(), StoreError> {
-        reader.execute(HIDE, values![self.id, event.at]).await.map(drop)
+        reader.write(HIDE, values![self.id, event.at]).await
     }
 }
 
@@ -199,17 +199,17 @@ impl Reader {
             EventBody::SharedKeySecretReset { .. } | EventBody::SharedKeySecretSet { .. } => {
                 let private = digests_of(event)?;
                 let values = values![id, private.digest_key, &private.key];
-                self.execute(SET_SECRET, values).await.map(drop)
+                self.write(SET_SECRET, values).await
             }
             EventBody::SharedKeySecretCleared { .. } => {
-                self.execute(SET_SECRET, values![id, None::<DigestKeyId>, None::<&Digest>]).await.map(drop)
+                self.write(SET_SECRET, values![id, None::<DigestKeyId>, None::<&Digest>]).await
             }
             EventBody::SharedKeyPortalLinkCreated { .. } => {
                 let private = digests_of(event)?;
-                self.execute(SET_PORTAL, values![id, &private.key]).await.map(drop)
+                self.write(SET_PORTAL, values![id, &private.key]).await
             }
             EventBody::SharedKeyPortalLinkDeleted { .. } => {
-                self.execute(SET_PORTAL, values![id, None::<&Digest>]).await.map(drop)
+                self.write(SET_PORTAL, values![id, None::<&Digest>]).await
             }
             _ => Ok(()),
         }

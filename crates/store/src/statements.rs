@@ -22,6 +22,21 @@ impl Statement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fragment(pub(crate) &'static str);
 
+/// The text with something else in the place of each parameter, made from its number.
+pub(crate) fn renumbered(sql: &str, parameter: impl Fn(usize) -> String) -> String {
+    let mut text = String::with_capacity(sql.len() + sql.len() / 2);
+    let mut rest = sql;
+    while let Some((before, after)) = rest.split_once('$') {
+        let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+        let number: usize = after[..digits].parse().unwrap_or_default();
+        text.push_str(before);
+        text.push_str(&parameter(number));
+        rest = &after[digits..];
+    }
+    text.push_str(rest);
+    text
+}
+
 /// Declares the statements of a module, and registers them as its `STATEMENTS`.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {

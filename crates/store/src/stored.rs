@@ -67,7 +67,7 @@ pub(crate) async fn replace_links<T>(
 where
     T: IntoValue + Send,
 {
-    reader.execute(delete, values![owner]).await?;
+    reader.write(delete, values![owner]).await?;
     insert_links(reader, insert, owner, others).await
 }
 
@@ -82,7 +82,7 @@ where
     T: IntoValue + Send,
 {
     for other in others {
-        reader.execute(insert, values![owner, other]).await?;
+        reader.write(insert, values![owner, other]).await?;
     }
     Ok(())
 }

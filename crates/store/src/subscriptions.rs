@@ -154,7 +154,7 @@ impl Stored for Subscription {
             self.ended_at,
             self.lapses_at,
         ];
-        reader.execute(INSERT, values).await?;
+        reader.write(INSERT, values).await?;
         insert_links(reader, INSERT_KEY_SET, self.id, self.key_set_ids.clone()).await
     }
 
@@ -168,7 +168,7 @@ impl Stored for Subscription {
             self.ended_at,
             self.lapses_at,
         ];
-        reader.execute(UPDATE, values).await?;
+        reader.write(UPDATE, values).await?;
         if self.key_set_ids != before.key_set_ids {
             let statements = [DELETE_KEY_SETS, INSERT_KEY_SET];
             replace_links(reader, statements, self.id, self.key_set_ids.clone()).await?;

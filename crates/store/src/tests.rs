@@ -30,6 +30,7 @@ pub(crate) const STATEMENTS: &[(&str, &[Statement])] = &[
     ("key_sets::snapshot", crate::key_sets::snapshot::STATEMENTS),
     ("last_used", crate::last_used::STATEMENTS),
     ("leases", crate::leases::STATEMENTS),
+    ("locked", crate::locked::STATEMENTS),
     ("log::row", crate::log::row::STATEMENTS),
     ("log::shadow", crate::log::shadow::STATEMENTS),
     ("members", crate::members::STATEMENTS),

@@ -8,6 +8,8 @@ use claviger_domain::secret::{Digest, DigestKeyId};
 use claviger_domain::text::{Name, Note, Slug};
 use claviger_domain::time::Timestamp;
 use sqlx::Arguments;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::PgArguments;
 
 /// One parameter. A missing value still has a kind, which PostgreSQL wants to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +148,7 @@ pub(crate) fn word<T: serde::Serialize>(value: &T) -> Value {
 }
 
 /// The parameters as one database takes them.
-pub(crate) fn arguments<A>(values: Vec<Value>) -> Result<A, sqlx::error::BoxDynError>
+pub(crate) fn arguments<A>(values: Vec<Value>) -> Result<A, BoxDynError>
 where
     A: Arguments,
     for<'t> Option<String>: sqlx::Encode<'t, A::Database> + sqlx::Type<A::Database>,
@@ -155,16 +157,82 @@ where
 {
     let mut arguments = A::default();
     arguments.reserve(values.len(), values.len() * 16);
-    for value in values {
-        match value {
-            // PostgreSQL has no NUL in texts. Nothing that is kept has one, so nothing is found by one.
-            Value::Text(Some(text)) if text.contains('\0') => {
-                arguments.add(Some(text.replace('\0', "\u{fffd}")))?;
+    values.into_iter().try_for_each(|value| add(&mut arguments, value))?;
+    Ok(arguments)
+}
+
+/// One more parameter.
+pub(crate) fn add<A>(arguments: &mut A, value: Value) -> Result<(), BoxDynError>
+where
+    A: Arguments,
+    for<'t> Option<String>: sqlx::Encode<'t, A::Database> + sqlx::Type<A::Database>,
+    for<'t> Option<i64>: sqlx::Encode<'t, A::Database> + sqlx::Type<A::Database>,
+    for<'t> Option<Vec<u8>>: sqlx::Encode<'t, A::Database> + sqlx::Type<A::Database>,
+{
+    match value {
+        Value::Text(text) => arguments.add(text.map(without_nul)),
+        Value::Integer(integer) => arguments.add(integer),
+        Value::Bytes(bytes) => arguments.add(bytes),
+    }
+}
+
+/// PostgreSQL has no NUL in texts. Nothing that is kept has one, so nothing is found by one.
+fn without_nul(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
+/// The values that many rows have for one parameter: an array, which PostgreSQL alone knows.
+#[derive(Debug)]
+pub(crate) enum Column {
+    Text(Vec<Option<String>>),
+    Integer(Vec<Option<i64>>),
+    Bytes(Vec<Option<Vec<u8>>>),
+}
+
+impl Column {
+    /// The rows, turned.
+    pub(crate) fn all_of(rows: Vec<Vec<Value>>) -> Result<Vec<Self>, BoxDynError> {
+        let mut columns: Vec<Self> = rows.first().into_iter().flatten().map(Self::like).collect();
+        for row in rows {
+            for (column, value) in columns.iter_mut().zip(row) {
+                column.push(value)?;
             }
-            Value::Text(text) => arguments.add(text)?,
-            Value::Integer(integer) => arguments.add(integer)?,
-            Value::Bytes(bytes) => arguments.add(bytes)?,
+        }
+        Ok(columns)
+    }
+
+    const fn like(value: &Value) -> Self {
+        match value {
+            Value::Text(_) => Self::Text(Vec::new()),
+            Value::Integer(_) => Self::Integer(Vec::new()),
+            Value::Bytes(_) => Self::Bytes(Vec::new()),
         }
     }
-    Ok(arguments)
+
+    fn push(&mut self, value: Value) -> Result<(), BoxDynError> {
+        match (self, value) {
+            (Self::Text(column), Value::Text(text)) => column.push(text.map(without_nul)),
+            (Self::Integer(column), Value::Integer(integer)) => column.push(integer),
+            (Self::Bytes(column), Value::Bytes(bytes)) => column.push(bytes),
+            _ => return Err("a column of two kinds".into()),
+        }
+        Ok(())
+    }
+
+    /// What PostgreSQL calls the kind.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "TEXT",
+            Self::Integer(_) => "BIGINT",
+            Self::Bytes(_) => "BYTEA",
+        }
+    }
+
+    pub(crate) fn add_to(self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+        match self {
+            Self::Text(column) => arguments.add(column),
+            Self::Integer(column) => arguments.add(column),
+            Self::Bytes(column) => arguments.add(column),
+        }
+    }
 }

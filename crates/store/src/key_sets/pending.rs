@@ -16,6 +16,7 @@ use crate::error::StoreError;
 use crate::reader::Reader;
 use crate::statements::statements;
 use crate::value::{Value, values};
+use crate::write::Write;
 
 /// How many changed sets may wait, and how many unchanged ones are remembered.
 const WAITING: usize = 512;
@@ -71,7 +72,7 @@ impl PendingKeySets {
         Self { on: true, ..Self::default() }
     }
 
-    pub(crate) fn is_clean(&self) -> bool {
+    pub(crate) const fn is_clean(&self) -> bool {
         self.changed.is_empty()
     }
 
@@ -95,6 +96,24 @@ impl PendingKeySets {
             wiped: Vec::new(),
             changed: false,
         });
+    }
+
+    /// The rows of every set that changed, to be written in this order.
+    pub(crate) fn take(&mut self) -> Result<[Write; 5], StoreError> {
+        let mut rows = Rows::default();
+        for id in std::mem::take(&mut self.changed) {
+            if let Some(set) = self.sets.get_mut(&id) {
+                rows.collect(set)?;
+            }
+        }
+        let wiped = rows.wiped.into_iter().map(|key_id| values![key_id]).collect();
+        Ok([
+            Write::of(INSERT, rows.new_sets),
+            Write::of(UPDATE, rows.sets),
+            Write::of(INSERT_KEY, rows.new_keys),
+            Write::of(UPDATE_KEY, rows.keys),
+            Write::of(crate::sealed::WIPE, wiped),
+        ])
     }
 
     fn change(&mut self, before: Option<KeySet>, after: KeySet, event: &NewEvent) -> Result<(), StoreError> {
@@ -234,29 +253,6 @@ impl Reader {
         self.execute(REMOVE, values![set.id, at]).await?;
         if let Some(known) = self.pending.key_sets.sets.get_mut(&set.id) {
             known.now = None;
-        }
-        Ok(())
-    }
-
-    /// Writes the rows of every set that changed.
-    pub(crate) async fn flush_key_sets(&mut self) -> Result<(), StoreError> {
-        let mut rows = Rows::default();
-        let pending = &mut self.pending.key_sets;
-        for id in std::mem::take(&mut pending.changed) {
-            if let Some(set) = pending.sets.get_mut(&id) {
-                rows.collect(set)?;
-            }
-        }
-        self.connection.insert_many(INSERT, rows.new_sets).await?;
-        for row in rows.sets {
-            self.connection.execute(UPDATE.text(), row).await?;
-        }
-        self.connection.insert_many(INSERT_KEY, rows.new_keys).await?;
-        for row in rows.keys {
-            self.connection.execute(UPDATE_KEY.text(), row).await?;
-        }
-        for key_id in rows.wiped {
-            self.connection.execute(crate::sealed::WIPE.text(), values![key_id]).await?;
         }
         Ok(())
     }

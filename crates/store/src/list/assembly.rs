@@ -5,7 +5,7 @@ use claviger_domain::text::folded;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
 use super::{Alternative, Between, ListQuery, Listed, PlaceColumns, Selection, Visible};
-use crate::statements::Fragment;
+use crate::statements::{Fragment, renumbered};
 use crate::value::{IntoValue, Value};
 
 /// A query being put together.
@@ -30,16 +30,7 @@ impl Assembly {
     /// A registered fragment, its parameters renumbered behind those that are there.
     pub(crate) fn fragment(&mut self, fragment: Fragment, values: Vec<Value>) {
         let taken = self.values.len();
-        let mut rest = fragment.0;
-        while let Some((before, after)) = rest.split_once('$') {
-            let digits = after.bytes().take_while(u8::is_ascii_digit).count();
-            let number: usize = after[..digits].parse().unwrap_or_default();
-            self.sql.push_str(before);
-            self.sql.push('$');
-            self.sql.push_str(&(taken + number).to_string());
-            rest = &after[digits..];
-        }
-        self.sql.push_str(rest);
+        self.sql.push_str(&renumbered(fragment.0, |number| format!("${}", taken + number)));
         self.values.extend(values);
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Place;
 use crate::connection::Connection;
 use crate::dialect::Database;
+use crate::dialect::postgres::LOCK_HEAD;
 use crate::statements::{Statement, statements};
 use crate::store::Options;
 use crate::value::values;
@@ -34,9 +35,8 @@ async fn commit(store: &Store) -> Result<(), StoreError> {
 }
 
 async fn lock(store: &Store) -> Result<Reader, StoreError> {
-    let mut reader = Reader::new(store.database.begin().await?);
-    reader.locked_head(store.database.dialect().lock_head).await?;
-    Ok(reader)
+    let (connection, _) = store.database.begin_locked().await?;
+    Ok(Reader::new(connection))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,12 +60,28 @@ async fn a_writer_that_froze_is_cut_and_the_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_nobody_ends_lets_go_and_leaves_nothing() {
+    for place in Place::both().await {
+        let mut left = lock(&place.store).await.unwrap();
+        left.execute(MARK, values!["key_3"]).await.unwrap();
+        drop(left);
+        // As many as there are sessions: in none of them does it go on.
+        for _ in 0..10 {
+            let next = tokio::time::timeout(Duration::from_secs(4), lock(&place.store)).await;
+            next.expect("the head is free").unwrap().connection.commit().await.unwrap();
+        }
+        let marks = place.store.read().await.unwrap().last_used(&["key_3".to_owned()]).await.unwrap();
+        assert!(marks.is_empty(), "{marks:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lock_that_does_not_come_is_given_up() {
     let place = Place::postgres().await;
     let held = lock(&place.store).await.unwrap();
     let mut waiting = Reader::new(place.store.database.begin().await.unwrap());
     waiting.row(HURRY, values![]).await.unwrap();
-    let waited = waiting.locked_head(place.store.database.dialect().lock_head).await;
+    let waited = waiting.row(LOCK_HEAD, values![]).await.map(drop);
     assert!(
         matches!(&waited, Err(StoreError::Unavailable(said)) if said.contains("lock timeout")),
         "{waited:?}"

@@ -54,9 +54,7 @@ async fn tries_have_an_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_writer_waits_for_another() {
     for place in Place::both().await {
-        let other = place.store.database.begin().await.unwrap();
-        let mut other = crate::Reader::new(other);
-        other.locked_head(place.store.database.dialect().lock_head).await.unwrap();
+        let (other, _) = place.store.database.begin_locked().await.unwrap();
         let store = place.store.clone();
         let waiting = tokio::spawn(async move {
             store
@@ -67,7 +65,7 @@ async fn a_writer_waits_for_another() {
         });
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert!(!waiting.is_finished(), "the head is locked");
-        other.connection.rollback().await;
+        other.rollback().await;
         waiting.await.unwrap().unwrap();
     }
 }
