@@ -12,6 +12,7 @@ use super::Place;
 use crate::connection::Connection;
 use crate::dialect::Database;
 use crate::list::{Listed as _, page_query};
+use crate::log;
 use crate::statements::statements;
 use crate::value::{Value, values};
 use crate::{Between, KeySetFilter, KeySetSort, ListQuery, Visible};
@@ -31,6 +32,10 @@ statements! {
                latest_stops_at, latest_stops_as, latest_created_at, latest_provisioned_at, latest_rotation_due_at, \
                latest_expires_at, latest_revoked_at) VALUES ($1, $1, $1, $2, $3, $4, $5, $6, '{}', $7, 1, $8, $1, $1, \
                $9, $8, 'expired', $8, $8, $8, $8, $8)";
+    EVENT = "INSERT INTO log (position, id, version, at, kind, actor_kind, actor_name, subject_kind, subject_id, data, hash, \
+             previous_hash) VALUES ($1, $2, 1, $1, 'k', 'system', 's', 's', $2, '{}', $3, $3)";
+    BY_ACTOR = "SELECT position FROM log WHERE actor_id = $1 ORDER BY position DESC LIMIT 50";
+    BY_COUNTERPART = "SELECT position FROM log WHERE (organization_id = $1 OR counterpart_organization_id = $1) ORDER BY position DESC";
     ANALYZE = "ANALYZE";
 }
 
@@ -132,6 +137,25 @@ async fn every_filter_of_key_sets_goes_by_an_index() {
                     assert!(plan.iter().any(|line| line.to_lowercase().contains("index")), "{plan:#?}");
                 }
             }
+        }
+    }
+}
+
+/// The indexes that leave most events out serve those who ask for the few.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_and_a_counterpart_are_found_by_an_index() {
+    for place in Place::both().await {
+        let database = &place.store.database;
+        let mut connection = database.begin().await.unwrap();
+        for number in 1..FILLED {
+            let id = format!("evt_{number}");
+            connection.execute(EVENT.text(), values![number, id, log::ORIGIN]).await.unwrap();
+        }
+        connection.execute(ANALYZE.text(), values![]).await.unwrap();
+        connection.commit().await.unwrap();
+        for (query, index) in [(BY_ACTOR, "log_by_actor"), (BY_COUNTERPART, "log_by_counterpart")] {
+            let plan = explain(database, query.sql, values!["an id"]).await;
+            assert!(plan.iter().any(|line| line.contains(index)), "{index}: {plan:#?}");
         }
     }
 }
