@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 
 use crate::connection::Fault;
 use crate::error::StoreError;
+use crate::locked;
 use crate::log::{self, Head};
 use crate::reader::Reader;
 use crate::statements::Statement;
@@ -156,7 +157,7 @@ impl Store {
     }
 
     async fn begin<'env>(&self) -> Result<Tx<'env>, StoreError> {
-        let (connection, head) = self.database.begin_locked().await?;
+        let (connection, head) = locked::begin(&self.database).await?;
         let (began_at, move_head) = (head.position, self.database.dialect().move_head);
         Ok(Tx {
             reader: Reader::writing(connection),

@@ -13,9 +13,7 @@ use sqlx::{Connection as _, PgConnection, PgPool, SqlitePool};
 
 use crate::connection::{Arm, Connection};
 use crate::error::StoreError;
-use crate::locked::{Locked, Session};
-use crate::log::Head;
-use crate::reader::Reader;
+use crate::locked::Session;
 use crate::statements::{Fragment, Statement, fragments, statements};
 use crate::store::Options;
 use crate::value::{IntoValue as _, Value};
@@ -299,24 +297,12 @@ impl Database {
         }
     }
 
-    /// A transaction that may write.
+    /// A transaction that may write, once it has locked the head of the log (`locked.rs`).
     pub(crate) async fn begin(&self) -> Result<Connection, StoreError> {
         Ok(Connection::new(match self {
             Self::Sqlite { writer, .. } => Arm::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres { writers, .. } => Arm::Postgres(Session::Plain(writers.begin().await?)),
         }))
-    }
-
-    /// The same, with the head of the log locked: `BEGIN IMMEDIATE` of SQLite locks the whole database. PostgreSQL's
-    /// default isolation is enough, since every writer locks the head first.
-    pub(crate) async fn begin_locked(&self) -> Result<(Connection, Head), StoreError> {
-        if let Self::Postgres { writers, .. } = self {
-            let (locked, head) = Locked::begin(writers, postgres::LOCK_HEAD).await?;
-            return Ok((Connection::new(Arm::Postgres(Session::Locked(locked))), head));
-        }
-        let mut reader = Reader::new(self.begin().await?);
-        let head = reader.head().await?;
-        Ok((reader.connection, head))
     }
 
     /// A transaction that reads one consistent state.

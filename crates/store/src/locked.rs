@@ -1,4 +1,4 @@
-//! A transaction of PostgreSQL that locks the head of the log in the round trip with which it begins. The driver's own
+//! A transaction that begins with the head of the log locked. On PostgreSQL one round trip does both; the driver's own
 //! transactions take one for `BEGIN` alone.
 
 use std::ops::{Deref, DerefMut};
@@ -7,14 +7,30 @@ use claviger_domain::event::Position;
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Row as _, Transaction};
 
+use crate::connection::{Arm, Connection};
+use crate::dialect::Database;
+use crate::dialect::postgres::LOCK_HEAD;
 use crate::error::StoreError;
 use crate::log::Head;
+use crate::reader::Reader;
 use crate::statements::{Statement, statements};
 
 statements! {
     BEGIN = "BEGIN";
     COMMIT = "COMMIT";
     ROLLBACK = "ROLLBACK";
+}
+
+/// Begins a transaction that holds the head of the log, and says how that stands: `BEGIN IMMEDIATE` of SQLite locks the
+/// whole database, and PostgreSQL's default isolation is enough where every writer locks the head first.
+pub(crate) async fn begin(database: &Database) -> Result<(Connection, Head), StoreError> {
+    if let Database::Postgres { writers, .. } = database {
+        let (locked, head) = Locked::begin(writers, LOCK_HEAD).await?;
+        return Ok((Connection::new(Arm::Postgres(Session::Locked(locked))), head));
+    }
+    let mut reader = Reader::new(database.begin().await?);
+    let head = reader.head().await?;
+    Ok((reader.connection, head))
 }
 
 /// A transaction in a session of PostgreSQL.

@@ -35,7 +35,7 @@ async fn commit(store: &Store) -> Result<(), StoreError> {
 }
 
 async fn lock(store: &Store) -> Result<Reader, StoreError> {
-    let (connection, _) = store.database.begin_locked().await?;
+    let (connection, _) = crate::locked::begin(&store.database).await?;
     Ok(Reader::new(connection))
 }
 

@@ -54,7 +54,7 @@ async fn tries_have_an_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_writer_waits_for_another() {
     for place in Place::both().await {
-        let (other, _) = place.store.database.begin_locked().await.unwrap();
+        let (other, _) = crate::locked::begin(&place.store.database).await.unwrap();
         let store = place.store.clone();
         let waiting = tokio::spawn(async move {
             store
