@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::aggregate::{Aggregate, Misapplied, absent, present};
 use crate::event::{EventBody, Subject};
 use crate::id::{ApiId, EnvironmentId, GroupId, OrganizationId, PolicyTemplateId};
-use crate::policy_templates::{Quota, RateLimit};
+use crate::policy_templates::{CallLimits, Quota, RateLimit};
 use crate::scope::Place;
 use crate::text::{Name, Note, Slug};
 use crate::time::Timestamp;
@@ -80,6 +80,12 @@ pub struct ApiSettings {
     /// `None` lets any address in.
     pub ip_allow_list: Option<Vec<IpNet>>,
     pub visibility: Visibility,
+}
+
+impl ApiSettings {
+    pub const fn limits(&self) -> CallLimits {
+        CallLimits { rate_limit: self.rate_limit, quota: self.quota }
+    }
 }
 
 /// How a Key is presented.

@@ -7,8 +7,10 @@ use crate::scope::Place;
 use crate::text::Name;
 use crate::time::{Period, Timestamp};
 
+mod limits;
 mod rules;
 
+pub use limits::{CallLimits, QuotaWindow};
 pub use rules::MAX_NOTIFICATIONS;
 
 /// A template in its present version. Every edit makes a new one and touches no live Key Set.
@@ -91,14 +93,14 @@ pub enum Approval {
 }
 
 /// Calls per window, with a burst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct RateLimit {
     pub limit: u32,
     pub per: RatePeriod,
     pub burst: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RatePeriod {
     Second,
@@ -107,13 +109,13 @@ pub enum RatePeriod {
 }
 
 /// Calls per UTC day or month.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Quota {
     pub limit: u32,
     pub per: QuotaPeriod,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QuotaPeriod {
     Day,

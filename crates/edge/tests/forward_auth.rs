@@ -12,6 +12,7 @@ use claviger_domain::id::{
     ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, KeySetId, OrganizationId, SharedKeyId,
 };
 use claviger_domain::peers::TrustedPeers;
+use claviger_domain::policy_templates::CallLimits;
 use claviger_domain::secret::{DigestKey, DigestKeyId};
 use claviger_domain::text::{Name, Slug};
 use claviger_domain::time::Timestamp;
@@ -48,6 +49,7 @@ fn api(slug: &str, id: u8, change: impl FnOnce(&mut ApiFacts)) -> ApiFacts {
             .map(|word| ApiPermission::new(word).expect("a permission"))
             .to_vec(),
         ip_allow_list: None,
+        limits: CallLimits::default(),
         routing: Routing::default(),
     };
     change(&mut facts);
@@ -86,6 +88,7 @@ fn index(key: &str) -> Index {
         environment_id: EnvironmentId::from_bytes([1; 16]),
         auth_type: AuthType::ApiKey,
         suspended: false,
+        limits: CallLimits::default(),
     };
     let facts = KeyFacts {
         id: KeyId::from_bytes([1; 16]),

@@ -13,7 +13,7 @@ use claviger_domain::id::{
     ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, KeySetId, OrganizationId, SharedKeyId,
 };
 use claviger_domain::key_sets::{EndReason, Key, KeySet};
-use claviger_domain::policy_templates::RateLimit;
+use claviger_domain::policy_templates::{CallLimits, RateLimit};
 use claviger_domain::scope::Place;
 use claviger_domain::secret::{Digest, DigestKeyId};
 use claviger_domain::shared_keys::{SecretOrigin, SharedKey, SharedKeyStatus};
@@ -50,6 +50,8 @@ pub struct ApiFacts {
     pub permissions: Vec<ApiPermission>,
     /// `None` lets any address in.
     pub ip_allow_list: Option<Vec<IpNet>>,
+    /// What each Key Set or shared key may use of it.
+    pub limits: CallLimits,
     pub routing: Routing,
 }
 
@@ -101,6 +103,7 @@ impl From<&Api> for ApiFacts {
             credential_headers: api.settings.credential_headers.clone(),
             permissions: api.settings.permissions.clone(),
             ip_allow_list: api.settings.ip_allow_list.clone(),
+            limits: api.settings.limits(),
             routing: Routing::from(&api.settings),
         }
     }
@@ -143,6 +146,8 @@ pub struct KeySetFacts {
     pub environment_id: EnvironmentId,
     pub auth_type: AuthType,
     pub suspended: bool,
+    /// What its policy limits.
+    pub limits: CallLimits,
 }
 
 impl From<&KeySet> for KeySetFacts {
@@ -153,6 +158,7 @@ impl From<&KeySet> for KeySetFacts {
             environment_id: set.environment_id,
             auth_type: set.auth_type,
             suspended: set.suspended_by.is_some(),
+            limits: set.policy.limits(),
         }
     }
 }
@@ -303,6 +309,11 @@ impl SharedKeyFacts {
                 origin,
             }),
         }
+    }
+
+    /// What the key itself limits.
+    pub(crate) const fn limits(&self) -> CallLimits {
+        CallLimits { rate_limit: self.rate_limit, quota: None }
     }
 
     /// The API's own permissions that are held: of those granted, the ones that it still declares.

@@ -10,6 +10,7 @@ mod facts;
 mod failures;
 mod follower;
 mod index;
+mod limits;
 mod meters;
 mod permissions;
 mod request;
@@ -24,6 +25,7 @@ pub use facts::{
 pub use failures::{DEFAULT_FAILURES_PER_MINUTE, Failures};
 pub use follower::{ApplyError, DEFAULT_MAX_STALENESS_SECONDS, Freshness, LoadError, Standing};
 pub use index::{Contradiction, Decision, Door, Entries, Index, KeyEntry, Loader, Tag};
+pub use limits::{Allotment, Amount, Exceeded, Limits, Rule, Rules, Subject};
 pub use meters::{LastUsed, Meters, Use};
 pub use permissions::PermissionBits;
 pub use request::{Credential, Request};

@@ -18,8 +18,7 @@ pub struct Request<'a> {
     pub permissions: &'a [&'a str],
     /// The client's address, if known.
     pub ip: Option<IpAddr>,
-    /// How much of a limit the call uses up; for the limits, which stand between `permission_denied` and
-    /// `valid`.
+    /// How much the call uses up of each rule that limits how often it may be made; at least 1.
     pub cost: u32,
     /// Where the asker may look: what stands outside is, to it, as what never was. The doors, which ask
     /// for themselves, look everywhere.

@@ -15,6 +15,7 @@ use claviger_domain::credential::{self, CredentialKind};
 use claviger_domain::event::Position;
 use claviger_domain::id::{ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, KeySetId, OrganizationId};
 use claviger_domain::peers::TrustedPeers;
+use claviger_domain::policy_templates::CallLimits;
 use claviger_domain::secret::{DigestKey, DigestKeyId};
 use claviger_domain::text::{Name, Slug};
 use claviger_domain::time::Timestamp;
@@ -229,6 +230,7 @@ fn api(world: &World) -> ApiFacts {
             .map(|word| ApiPermission::new(word).expect("a permission"))
             .to_vec(),
         ip_allow_list: world.ip_allow_list.clone(),
+        limits: CallLimits::default(),
         routing: world.routing.clone(),
     }
 }
@@ -252,6 +254,7 @@ fn key(world: &World, digest: claviger_domain::secret::Digest) -> KeyFacts {
             environment_id: SANDBOX,
             auth_type: AuthType::ApiKey,
             suspended: false,
+            limits: CallLimits::default(),
         },
         latest: true,
         digest,

@@ -8,6 +8,7 @@ use claviger_domain::apis::{ApiPermission, AuthType, CredentialHeaders, HeaderPr
 use claviger_domain::credential::{self, CredentialKind};
 use claviger_domain::event::Position;
 use claviger_domain::id::{ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, KeySetId, OrganizationId};
+use claviger_domain::policy_templates::CallLimits;
 use claviger_domain::secret::{Digest, DigestKey, DigestKeyId};
 use claviger_domain::text::{Name, Slug};
 use claviger_domain::time::Timestamp;
@@ -158,6 +159,7 @@ impl Population {
                 environment_id: EnvironmentId::from_bytes(id(3, set % 2)),
                 auth_type: auth_type(set),
                 suspended: false,
+                limits: CallLimits::default(),
             },
             latest: living,
             digest: self.digest(number),
@@ -203,6 +205,7 @@ fn api(at: usize, slug: &str) -> ApiFacts {
             .map(|word| ApiPermission::new(word).expect("a permission"))
             .to_vec(),
         ip_allow_list: None,
+        limits: CallLimits::default(),
         routing: Routing::default(),
     }
 }

@@ -113,8 +113,11 @@ impl Writer {
             EventBody::KeySetSuspended { key_set_id, .. } => self.suspend_set(*key_set_id, true),
             EventBody::KeySetActivated { key_set_id } => self.suspend_set(*key_set_id, false),
             EventBody::KeySetRevoked { key_set_id } => self.revoke_set(*key_set_id),
-            EventBody::KeySetPolicyChanged { key_set_id, schedule: Some(schedule), .. } => {
-                self.reschedule_latest(*key_set_id, schedule.expires_at);
+            EventBody::KeySetPolicyChanged { key_set_id, policy, schedule, .. } => {
+                self.limit_set(*key_set_id, policy.limits())?;
+                if let Some(schedule) = schedule {
+                    self.reschedule_latest(*key_set_id, schedule.expires_at);
+                }
             }
             EventBody::KeySetRemoved { key_set_id } => self.remove_set(*key_set_id),
             EventBody::KeyRetirementPlanned { key_set_id, key_id, retirement } => {
@@ -210,6 +213,7 @@ impl ApiFacts {
         self.credential_headers.clone_from(&settings.credential_headers);
         self.permissions.clone_from(&settings.permissions);
         self.ip_allow_list.clone_from(&settings.ip_allow_list);
+        self.limits = settings.limits();
         self.routing = Routing::from(settings);
     }
 }
@@ -227,6 +231,7 @@ fn api_begun(id: ApiId, slug: &Slug, owner: Owner, settings: &ApiSettings, expos
         credential_headers: settings.credential_headers.clone(),
         permissions: settings.permissions.clone(),
         ip_allow_list: settings.ip_allow_list.clone(),
+        limits: settings.limits(),
         routing: Routing::from(settings),
     }
 }
@@ -238,5 +243,6 @@ fn set_begun(id: KeySetId, terms: &KeySetTerms) -> KeySetFacts {
         environment_id: terms.environment_id,
         auth_type: terms.auth_type,
         suspended: false,
+        limits: terms.policy.limits(),
     }
 }

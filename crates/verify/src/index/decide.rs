@@ -1,5 +1,7 @@
 //! The order of the codes (surface.md, "Deciding"): one step after the other, the first that applies is
-//! the answer. What is wrong with a Key is told only after its secret, if it has one, has matched.
+//! the answer. What is wrong with a Key is told only after its secret, if it has one, has matched. What calls use up
+//! (`rate_limited`, `quota_exceeded`) is not looked at here: `crate::limits` takes it from a decision that came to
+//! `valid`.
 
 use std::net::IpAddr;
 
@@ -80,16 +82,19 @@ pub(super) fn decide(
     };
     match identify(world, freshness, request, target) {
         Ok(identified) => {
-            let (judged, whose) = match &identified {
+            let (judged, whose, own) = match &identified {
                 Identified::Key(found) => {
-                    (judge(world, found, request, target, now), Whose::key(&found.key, found.location))
+                    let whose = Whose::key(&found.key, found.location);
+                    (judge(world, found, request, target, now), whose, found.profile.limits)
                 }
                 Identified::Shared(shared) => {
                     let environment = shared.environment(world, request);
-                    (shared.judge(world, request, target), Whose::Shared { id: shared.facts.id, environment })
+                    let whose = Whose::Shared { id: shared.facts.id, environment };
+                    (shared.judge(world, request, target), whose, shared.facts.limits())
                 }
             };
-            let proved = Proved { whose, api: target.map(|target| target.slot) };
+            let is_limited = !own.is_none() || target.is_some_and(|target| !target.api.limits.is_none());
+            let proved = Proved { whose, api: target.map(|target| target.slot), is_limited };
             Ok((judged.err().unwrap_or(Code::Valid), Some(proved)))
         }
         Err(Stop::NoIdentity) => Ok((without_identity(request, target), None)),
@@ -273,8 +278,6 @@ fn judge(
     if !request.permissions.iter().all(holds) {
         return Err(Code::PermissionDenied);
     }
-    // The limits of policy, API and key stand here: `rate_limited`, then `quota_exceeded`. They use up
-    // `request.cost`, and only of calls that come this far.
     Ok(())
 }
 

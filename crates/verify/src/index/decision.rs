@@ -14,6 +14,7 @@ use super::keys::Location;
 use super::record::{KeyRecord, Life, Minute, References};
 use super::world::World;
 use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, SharedKeyFacts};
+use crate::limits::{Allotment, Exceeded, Rules, Subject};
 
 /// The decision on one call. All but the code and the position is told only as far as the credential was
 /// proved (product.md F3); a call that needs no credential has no identity.
@@ -22,6 +23,8 @@ pub struct Decision {
     code: Code,
     as_of: Position,
     proved: Option<Proved>,
+    cost: u32,
+    limits: Option<Result<Allotment, Exceeded>>,
     world: Guard<Arc<World>>,
 }
 
@@ -30,6 +33,8 @@ pub struct Decision {
 pub(super) struct Proved {
     pub(super) whose: Whose,
     pub(super) api: Option<u32>,
+    /// Whether a rule limits how often the call may be made.
+    pub(super) is_limited: bool,
 }
 
 /// A Key of a Key Set, or a shared key.
@@ -64,9 +69,10 @@ impl Decision {
         code: Code,
         as_of: Position,
         proved: Option<Proved>,
+        cost: u32,
         world: Guard<Arc<World>>,
     ) -> Self {
-        Self { code, as_of, proved, world }
+        Self { code, as_of, proved, cost, limits: None, world }
     }
 
     pub const fn code(&self) -> Code {
@@ -149,6 +155,49 @@ impl Decision {
         });
         let held = of_key.into_iter().flatten().chain(of_shared_key.into_iter().flatten());
         held.map(claviger_domain::apis::ApiPermission::as_str)
+    }
+
+    /// Whether the call may pass by all but the rules that limit how often it does, and there are such rules.
+    pub fn is_limited(&self) -> bool {
+        self.allowed() && self.proved.is_some_and(|proved| proved.is_limited)
+    }
+
+    /// Those rules.
+    pub fn rules(&self) -> Option<Rules> {
+        if !self.is_limited() {
+            return None;
+        }
+        let (subject, own) = match self.proved?.whose {
+            Whose::Key(key) => {
+                let profile = self.world.profiles.get(key.references.profile())?;
+                (Subject::KeySet(key.key_set), profile.limits)
+            }
+            Whose::Shared { id, .. } => (Subject::SharedKey(id), self.world.shared.get(id)?.limits()),
+        };
+        Some(Rules::new(subject, self.api().map(|(_, api)| (api.id, api.limits)), own))
+    }
+
+    /// How much of them the call uses up.
+    pub const fn cost(&self) -> u32 {
+        self.cost
+    }
+
+    /// What the rules said.
+    pub fn allot(&mut self, said: Result<Allotment, Exceeded>) {
+        if let Err(exceeded) = said {
+            self.code = exceeded.code;
+        }
+        self.limits = Some(said);
+    }
+
+    /// How the call stands to the strictest of its rules, after they were asked.
+    pub fn allotment(&self) -> Option<Allotment> {
+        self.limits.map(|said| said.unwrap_or_else(|exceeded| exceeded.allotment))
+    }
+
+    /// In how many seconds to try again, if a rule refused the call.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.limits?.err().map(|exceeded| exceeded.retry_after_seconds)
     }
 
     fn api(&self) -> Option<(u32, &ApiFacts)> {

@@ -84,6 +84,7 @@ impl World {
                 environment_id: profile.environment,
                 auth_type: profile.auth_type,
                 suspended: key.life.suspended(),
+                limits: profile.limits,
             },
             latest: key.references.latest(),
             tag: key.tag,

@@ -107,8 +107,8 @@ impl Index {
         standing
     }
 
-    /// May this call pass? Takes no lock, allocates nothing, waits for nobody. Observing the answer
-    /// (metrics, last used) is the caller's part.
+    /// May this call pass? Takes no lock, allocates nothing, waits for nobody. What limits how often it does
+    /// ([`crate::Limits`]), and observing the answer (metrics, last used), are the caller's part.
     pub fn decide(&self, request: &Request<'_>, now: Timestamp) -> Decision {
         self.decide_in(self.follower.freshness(now), request, now)
     }
@@ -129,10 +129,10 @@ impl Index {
         for _ in 0..2 {
             let world = self.world.load();
             if let Ok((code, proved)) = decide::decide(&world, freshness, request, now) {
-                return Decision::new(code, as_of, proved, world);
+                return Decision::new(code, as_of, proved, request.cost, world);
             }
         }
-        Decision::new(Code::Stale, as_of, None, self.world.load())
+        Decision::new(Code::Stale, as_of, None, request.cost, self.world.load())
     }
 
     /// The API as a door meets it before deciding, if there is such an API.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use claviger_domain::apis::{ApiPermission, AuthType};
 use claviger_domain::id::{ApiId, ApplicationId, EnvironmentId, KeyId};
+use claviger_domain::policy_templates::CallLimits;
 use claviger_domain::text::Name;
 use claviger_domain::time::Timestamp;
 use hashbrown::HashMap;
@@ -39,11 +40,13 @@ pub(super) enum Standing {
     Deleted,
 }
 
-/// What many Keys have in common: the Environment, how they are presented, and what they open.
+/// What many Keys have in common: the Environment, how they are presented, what they open, and how often.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Profile {
     pub(super) environment: EnvironmentId,
     pub(super) auth_type: AuthType,
+    /// What the policy limits, for each Key Set by itself.
+    pub(super) limits: CallLimits,
     /// Ascending by API.
     pub(super) grants: Vec<Grant>,
 }
@@ -57,8 +60,8 @@ pub(super) struct Grant {
 }
 
 impl Profile {
-    pub(super) const fn new(environment: EnvironmentId, auth_type: AuthType) -> Self {
-        Self { environment, auth_type, grants: Vec::new() }
+    pub(super) const fn new(environment: EnvironmentId, auth_type: AuthType, limits: CallLimits) -> Self {
+        Self { environment, auth_type, limits, grants: Vec::new() }
     }
 
     pub(super) fn grant(&self, api: u32) -> Option<&Grant> {

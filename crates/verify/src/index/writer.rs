@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use claviger_domain::apis::ApiPermission;
 use claviger_domain::id::{ApiId, ApplicationId, EnvironmentId, KeyId, KeySetId, SharedKeyId};
+use claviger_domain::policy_templates::CallLimits;
 use claviger_domain::time::Timestamp;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
@@ -201,6 +202,7 @@ impl Writer {
             environment_id: profile.environment,
             auth_type: profile.auth_type,
             suspended: key.life.suspended(),
+            limits: profile.limits,
         })
     }
 
@@ -212,7 +214,7 @@ impl Writer {
         let profile = match sibling.and_then(|slot| u32::try_from(slot).ok()) {
             Some(slot) => slot,
             None => {
-                let mut profile = Profile::new(set.environment_id, set.auth_type);
+                let mut profile = Profile::new(set.environment_id, set.auth_type, set.limits);
                 if let Some(unissued) = self.unissued.remove(&set.id) {
                     profile.grants = unissued.grants;
                 }
@@ -343,6 +345,15 @@ impl Writer {
             let stops_at = dates.map(Dates::stops_at).or(expires_at);
             record.live(record.life().stopping(stops_at).with_retirement(dates.is_some()));
         }
+    }
+
+    /// The Key Set's policy limits this from now on.
+    pub(super) fn limit_set(&mut self, set: KeySetId, limits: CallLimits) -> Result<(), Contradiction> {
+        if let Some(unissued) = self.unissued.get_mut(&set).and_then(|unissued| unissued.set.as_mut()) {
+            unissued.limits = limits;
+        }
+        self.change_profiles(set, |profile| Profile { limits, ..profile.clone() })?;
+        Ok(())
     }
 
     /// The Key Set opens the API from now on, or holds other permissions there.

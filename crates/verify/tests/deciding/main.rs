@@ -2,6 +2,7 @@
 
 mod codes;
 mod free;
+mod limits;
 mod model;
 mod shared;
 mod story;

@@ -9,6 +9,7 @@ use claviger_domain::decision::Code;
 use claviger_domain::event::EventBody;
 use claviger_domain::id::{ApiId, ApplicationId, KeyId, KeySetId, SubscriptionId};
 use claviger_domain::key_sets::{EndReason, Ended, KeyStatus, Retirement, SuspendedBy};
+use claviger_domain::policy_templates::{Policy, Quota, QuotaPeriod, RateLimit, RatePeriod};
 use claviger_domain::subscriptions::SubscriptionStatus;
 use claviger_domain::time::Timestamp;
 use claviger_verify::{Credential, Entries, Request};
@@ -125,6 +126,7 @@ impl Story {
                 let kept = |(at, _): &(usize, AuthType)| types >> at & 1 == 1;
                 settings.auth_types =
                     AuthType::ALL.into_iter().enumerate().filter(kept).map(|(_, it)| it).collect();
+                settings.quota = addresses.then_some(Quota { limit: 7, per: QuotaPeriod::Month });
                 settings.ip_allow_list = addresses.then(|| vec!["192.0.2.0/24".parse().expect("a network")]);
                 self.tell(EventBody::ApiUpdated { api_id, settings });
             }
@@ -270,7 +272,13 @@ impl Story {
                 let it = &self.key_sets[&key_set_id];
                 let expires_at = expires_in.map(|seconds| self.now.plus_seconds(seconds));
                 let schedule = it.latest()?.schedule.map(|_| schedule(self.now, expires_at));
-                let (policy, template) = (it.policy.clone(), it.template);
+                // A date that comes soon goes with other limits.
+                let rate_limit = expires_in.map(|seconds| RateLimit {
+                    limit: u32::try_from(seconds % 3).map_or(1, |limit| limit + 1),
+                    per: RatePeriod::Minute,
+                    burst: 9,
+                });
+                let (policy, template) = (Policy { rate_limit, ..it.policy.clone() }, it.template);
                 self.tell(EventBody::KeySetPolicyChanged { key_set_id, policy, template, schedule });
             }
             Happening::Retire { set, key, retires_in } => {

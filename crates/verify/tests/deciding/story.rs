@@ -103,7 +103,7 @@ pub(crate) fn settings() -> ApiSettings {
     }
 }
 
-fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy {
         expires_after: None,
         rotates_every: None,
@@ -222,6 +222,16 @@ impl Story {
         environment: EnvironmentId,
         auth_type: AuthType,
     ) -> KeySetId {
+        self.key_set_under(policy(), application, environment, auth_type)
+    }
+
+    pub(crate) fn key_set_under(
+        &mut self,
+        policy: Policy,
+        application: ApplicationId,
+        environment: EnvironmentId,
+        auth_type: AuthType,
+    ) -> KeySetId {
         let key_set_id = KeySetId::from_bytes(self.fresh());
         let owner = &self.applications[&application];
         let terms = KeySetTerms {
@@ -231,7 +241,7 @@ impl Story {
             application_id: application,
             environment_id: environment,
             auth_type,
-            policy: policy(),
+            policy,
             template: TemplateVersion {
                 template_id: PolicyTemplateId::from_bytes([30; 16]),
                 template_version: 1,

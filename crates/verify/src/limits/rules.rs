@@ -1,0 +1,81 @@
+//! What binds one call: the rates and quotas of policy, API and key, and for whom each counts.
+
+use claviger_domain::id::{ApiId, KeySetId, SharedKeyId};
+use claviger_domain::policy_templates::{CallLimits, Quota, QuotaPeriod, RateLimit};
+
+/// For whom calls are counted: both living Keys of a set together, or a shared key (surface.md, "Bodies").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subject {
+    KeySet(KeySetId),
+    SharedKey(SharedKeyId),
+}
+
+/// One limit on a subject's calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    pub subject: Subject,
+    /// The API whose rule it is, and whose calls alone it counts. `None`: the policy's, or the shared key's own.
+    pub api: Option<ApiId>,
+    pub amount: Amount,
+}
+
+/// How much is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amount {
+    Rate(RateLimit),
+    Quota(Quota),
+}
+
+/// What is counted under one number. Another rate is counted anew; another quota of the same period keeps what was
+/// used of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Counted {
+    subject: Subject,
+    api: Option<ApiId>,
+    pub(super) what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum What {
+    Rate(RateLimit),
+    Quota(QuotaPeriod),
+}
+
+impl Rule {
+    pub(super) const fn counted(&self) -> Counted {
+        let what = match self.amount {
+            Amount::Rate(rate) => What::Rate(rate),
+            Amount::Quota(quota) => What::Quota(quota.per),
+        };
+        Counted { subject: self.subject, api: self.api, what }
+    }
+}
+
+/// A policy or a shared key, and an API, have a rate and a quota each.
+const MOST: usize = 4;
+
+/// All rules that bind one call. Those of the API come first: they count a part of what the others count, so that
+/// whoever is refused by a wider one finds the narrower one used up only by calls that the wider one refuses too.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    rules: [Option<Rule>; MOST],
+}
+
+impl Rules {
+    pub fn new(subject: Subject, of_api: Option<(ApiId, CallLimits)>, own: CallLimits) -> Self {
+        let rule = |api, amount| Rule { subject, api, amount };
+        let (api, of_api) = of_api.map_or((None, CallLimits::default()), |(id, limits)| (Some(id), limits));
+        Self {
+            rules: [
+                of_api.rate_limit.map(|rate| rule(api, Amount::Rate(rate))),
+                of_api.quota.map(|quota| rule(api, Amount::Quota(quota))),
+                own.rate_limit.map(|rate| rule(None, Amount::Rate(rate))),
+                own.quota.map(|quota| rule(None, Amount::Quota(quota))),
+            ],
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> + Clone {
+        self.rules.iter().flatten()
+    }
+}
