@@ -56,7 +56,7 @@ pub(crate) async fn decide<B: Arriving>(
 ) -> Answered<Response<Full<Bytes>>> {
     let asker = sign_in(app, request.headers(), request.uri(), source)?;
     let question = Json::<wire::Question>::receive(request, app.options.body_timeout).await?;
-    let verdict = app.service.verify(&asker, question.into_value())?;
+    let verdict = app.service.verify(&asker, question.into_value()).await?;
     answer::json(StatusCode::OK, &verdict)
 }
 
@@ -93,7 +93,7 @@ pub(crate) async fn verify_batch(
     Deciding(asker): Deciding,
     body: Batch<wire::Batch>,
 ) -> Answered<Shown<Verdicts>> {
-    Ok(Shown(app.service.verify_batch(&asker, body.into_value())?))
+    Ok(Shown(app.service.verify_batch(&asker, body.into_value()).await?))
 }
 
 /// Tells which key a pasted value is, if the caller may see it. 30 a minute.

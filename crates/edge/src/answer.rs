@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use claviger_domain::decision::Code;
-use claviger_verify::Decision;
+use claviger_verify::{Allotment, Decision};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
@@ -18,6 +18,9 @@ const KEY_NAME: HeaderName = HeaderName::from_static("x-claviger-key-name");
 const KEY_ID: HeaderName = HeaderName::from_static("x-claviger-key-id");
 const ENVIRONMENT: HeaderName = HeaderName::from_static("x-claviger-environment");
 const PERMISSIONS: HeaderName = HeaderName::from_static("x-claviger-permissions");
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"claviger\"");
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"claviger\", charset=\"UTF-8\"");
@@ -31,7 +34,8 @@ pub(crate) struct Problem {
     parameter: Option<String>,
     challenge: Challenge,
     allow: Option<&'static str>,
-    retry_after_seconds: Option<u32>,
+    retry_after_seconds: Option<u64>,
+    allotment: Option<Allotment>,
 }
 
 /// How to present a credential, told at 401.
@@ -74,6 +78,18 @@ pub(crate) fn put_identity(decision: &Decision, headers: &mut HeaderMap) {
     }
 }
 
+/// Puts in the headers that tell a caller how much is left.
+pub(crate) fn put_allotment(allotment: Allotment, headers: &mut HeaderMap) {
+    headers.insert(LIMIT, HeaderValue::from(allotment.limit));
+    headers.insert(REMAINING, HeaderValue::from(allotment.remaining));
+    headers.insert(RESET, HeaderValue::from(allotment.reset_seconds));
+}
+
+/// Whether those headers are there already.
+pub(crate) fn tells_allotment(headers: &HeaderMap) -> bool {
+    [LIMIT, REMAINING, RESET].iter().any(|name| headers.contains_key(name))
+}
+
 impl Problem {
     pub(crate) const fn new(status: StatusCode, code: &'static str, detail: &'static str) -> Self {
         Self {
@@ -84,6 +100,7 @@ impl Problem {
             challenge: Challenge::None,
             allow: None,
             retry_after_seconds: None,
+            allotment: None,
         }
     }
 
@@ -100,9 +117,15 @@ impl Problem {
     pub(crate) fn too_many_failures(retry_after_seconds: u32) -> Self {
         let detail = "Too many attempts from this address failed; good calls are not concerned.";
         Self {
-            retry_after_seconds: Some(retry_after_seconds),
+            retry_after_seconds: Some(retry_after_seconds.into()),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
         }
+    }
+
+    /// The same with how the call stands to what limits it, and when to try again.
+    pub(crate) fn within(self, decision: &Decision) -> Self {
+        let retry_after_seconds = self.retry_after_seconds.or(decision.retry_after_seconds());
+        Self { retry_after_seconds, allotment: decision.allotment(), ..self }
     }
 
     /// The same with the methods that are allowed.
@@ -140,6 +163,9 @@ impl Problem {
         }
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(allotment) = self.allotment {
+            put_allotment(allotment, headers);
         }
         if let Some(methods) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(methods));

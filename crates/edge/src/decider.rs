@@ -7,6 +7,7 @@ use std::sync::Arc;
 use claviger_domain::peers::TrustedPeers;
 use claviger_domain::scope::Scope;
 use claviger_domain::time::Timestamp;
+use claviger_limits::Limiter;
 use claviger_verify::{
     Credential, Decision, Door, Extracted, Failures, Index, Meters, Places, Request, Scratch, extract,
 };
@@ -23,6 +24,7 @@ pub(crate) struct Decider {
     pub(crate) index: Arc<Index>,
     meters: Arc<Meters>,
     failures: Arc<Failures>,
+    limiter: Limiter,
     pub(crate) trusted: TrustedPeers,
     clock: Clock,
 }
@@ -52,18 +54,20 @@ impl Decider {
         index: Arc<Index>,
         meters: Arc<Meters>,
         failures: Arc<Failures>,
+        limiter: Limiter,
         trusted: TrustedPeers,
         clock: Clock,
     ) -> Self {
-        Self { index, meters, failures, trusted, clock }
+        Self { index, meters, failures, limiter, trusted, clock }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         (self.clock)()
     }
 
-    /// Decides, and lets `then` make of it what the door's protocol needs.
-    pub(crate) fn decide<R>(&self, call: &Call<'_>, then: impl FnOnce(&Decided<'_>) -> R) -> R {
+    /// Decides, and lets `then` make of it what the door's protocol needs. Only a call whose rate or quota nodes count
+    /// together waits for anything.
+    pub(crate) async fn decide<R>(&self, call: &Call<'_>, then: impl FnOnce(&Decided<'_>) -> R) -> R {
         let now = self.now();
         let forwarded = call.headers.get_all(TrustedPeers::FORWARDED_FOR).iter();
         let client = self.trusted.client(call.peer, forwarded.map(HeaderValue::as_bytes));
@@ -72,8 +76,9 @@ impl Decider {
         let mut scratch = Scratch::new();
         let fields = call.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let extracted = extract(&places, fields, &mut scratch);
-        let decision =
+        let mut decision =
             self.ask(extracted.credential, call.api, call.environment, call.permissions, client, now);
+        self.limiter.take(&mut decision, now).await;
         self.meters.observe(&decision, client, now);
         let refused = decision.code().status() == StatusCode::UNAUTHORIZED.as_u16();
         let too_many = (refused && self.failures.failed(client.unwrap_or(call.peer), now))
@@ -81,7 +86,7 @@ impl Decider {
         then(&Decided { decision, door: door.as_ref(), places, extracted, client, too_many })
     }
 
-    /// The decision alone, which nobody counts.
+    /// The decision alone, which nobody counts and which uses up nothing.
     pub(crate) fn ask(
         &self,
         credential: Credential<'_>,
@@ -105,7 +110,7 @@ impl Decided<'_> {
         }
         Some(match self.too_many {
             Some(seconds) => Problem::too_many_failures(seconds),
-            None => Problem::of(self.decision.code(), self.places.basic),
+            None => Problem::of(self.decision.code(), self.places.basic).within(&self.decision),
         })
     }
 }

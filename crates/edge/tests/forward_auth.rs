@@ -17,10 +17,12 @@ use claviger_domain::secret::{DigestKey, DigestKeyId};
 use claviger_domain::text::{Name, Slug};
 use claviger_domain::time::Timestamp;
 use claviger_edge::{Dialect, ForwardAuth, Settings};
+use claviger_limits::Limiter;
 use claviger_verify::{
     ApiFacts, ApplicationFacts, DigestGeneration, DigestKeys, EnvironmentFacts, Failures, Index, KeyFacts,
     KeySetFacts, Meters, Routing, SharedKeyFacts, SubscriptionFacts,
 };
+use futures::FutureExt as _;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 
@@ -139,7 +141,8 @@ impl Scene {
             request_id_prefix: "test".into(),
         };
         let index = Arc::new(index(&key));
-        let door = ForwardAuth::new(index, Arc::clone(&meters), Arc::new(Failures::new(3)), settings);
+        let failures = Arc::new(Failures::new(3));
+        let door = ForwardAuth::new(index, Arc::clone(&meters), failures, Limiter::alone(), settings);
         Self { door: Arc::new(door), key, meters, micros }
     }
 
@@ -152,7 +155,12 @@ impl Scene {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.door.answer(&request.body(()).expect("a request"), peer)
+        self.answer(request.body(()).expect("a request"), peer)
+    }
+
+    fn answer(&self, request: Request<()>, peer: IpAddr) -> Response<Full<bytes::Bytes>> {
+        let (parts, ()) = request.into_parts();
+        self.door.answer(&parts, peer).now_or_never().expect("it waits for nobody")
     }
 
     fn good(&self) -> [(&str, &str); 1] {
@@ -238,7 +246,7 @@ async fn only_trusted_peers_are_answered() {
     assert_eq!(told(&response), (403, "untrusted_peer"));
     assert_eq!(told(&scene.ask("?api=orders", &scene.good())), (200, "valid"));
     let posted = Request::post("/v1/forward-auth?api=orders").body(()).expect("a request");
-    assert_eq!(told(&scene.door.answer(&posted, LOOPBACK)), (405, "method_not_allowed"));
+    assert_eq!(told(&scene.answer(posted, LOOPBACK)), (405, "method_not_allowed"));
 }
 
 #[tokio::test]

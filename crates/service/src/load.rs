@@ -1,8 +1,11 @@
 //! Filling what decides from the tables, at one consistent position.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use claviger_domain::event::Position;
+use claviger_domain::id::KeySetId;
+use claviger_domain::policy_templates::CallLimits;
 use claviger_domain::time::Timestamp;
 use claviger_store::{KeyRow, Reader};
 use claviger_verify::{
@@ -58,7 +61,10 @@ async fn fill(reader: &mut Reader, loader: &mut Loader<'_>) -> Result<(), Error>
         }
     };
     reader.each_application(|row| note(loader.application(ApplicationFacts::from(&row)))).await?;
-    reader.each_key(|row| note(loader.key(&facts_of(&row)))).await?;
+    let mut limits = HashMap::new();
+    reader.each_limited_key_set(|set, limited| _ = limits.insert(set, limited)).await?;
+    let limits_of = |set: &KeySetId| limits.get(set).copied().unwrap_or_default();
+    reader.each_key(|row| note(loader.key(&facts_of(&row, limits_of(&row.key_set_id))))).await?;
     reader
         .each_grant(|grant| {
             note(loader.subscription(&SubscriptionFacts {
@@ -87,7 +93,7 @@ async fn control(reader: &mut Reader) -> Result<(Vec<PermissionGroupFacts>, Vec<
     Ok((groups, rows.iter().map(|row| ServiceKeyFacts::of(&row.service_key, row.digest)).collect()))
 }
 
-fn facts_of(row: &KeyRow) -> KeyFacts {
+fn facts_of(row: &KeyRow, limits: CallLimits) -> KeyFacts {
     KeyFacts {
         id: row.id,
         key_set: KeySetFacts {
@@ -96,6 +102,7 @@ fn facts_of(row: &KeyRow) -> KeyFacts {
             environment_id: row.environment_id,
             auth_type: row.auth_type,
             suspended: row.suspended,
+            limits,
         },
         latest: row.latest,
         digest: row.key_digest,

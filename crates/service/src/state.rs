@@ -9,6 +9,7 @@ use claviger_domain::event::Position;
 use claviger_domain::id::{Id, Kind, NodeId};
 use claviger_domain::time::Timestamp;
 use claviger_keeper::{Keeper, Keys};
+use claviger_limits::Limiter;
 use claviger_store::Store;
 use claviger_verify::Failures;
 use tokio_util::task::TaskTracker;
@@ -59,6 +60,8 @@ pub struct Options {
     pub failures_per_minute: u32,
     /// How many shared keys a section of an API may have.
     pub shared_keys_per_section: u32,
+    /// What limits how often calls may be made; the doors share it.
+    pub limiter: Limiter,
     /// How people reach the console and the portal: links are built from it.
     pub public_url: String,
 }
@@ -112,6 +115,11 @@ impl Service {
 
     pub fn options(&self) -> &Options {
         &self.state.options
+    }
+
+    /// What limits how often calls may be made.
+    pub fn limiter(&self) -> &Limiter {
+        &self.state.options.limiter
     }
 
     pub fn keeper(&self) -> &Keeper {

@@ -1,6 +1,6 @@
 //! "May this call pass?", as programs with a service key ask it (product.md F; surface.md, "Deciding").
 //! From memory alone: the asker is signed in by the control index, the question is decided by the index of
-//! Keys, and nothing waits for a database.
+//! Keys, and nothing waits for a database; only a call whose rate or quota nodes count together waits for that.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use claviger_domain::id::OrganizationId;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::scope::Scope;
-use claviger_verify::{Credential, Decision, NotAccepted, Request};
+use claviger_verify::{Allotment, Credential, Decision, NotAccepted, Request};
 use claviger_wire::verify as wire;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
@@ -71,15 +71,15 @@ impl Service {
     }
 
     /// Decides on one call.
-    pub fn verify(&self, asker: &Asker, question: wire::Question) -> Result<Verdict, Error> {
+    pub async fn verify(&self, asker: &Asker, question: wire::Question) -> Result<Verdict, Error> {
         let mut fields = Fields::new();
         let facts = Facts::read(&mut fields, &question);
         fields.finish()?;
-        Ok(self.decide(asker, question, facts))
+        Ok(self.decide(asker, question, facts).await)
     }
 
     /// Decides on many calls, in their order; what is wrong with one refuses all.
-    pub fn verify_batch(&self, asker: &Asker, batch: wire::Batch) -> Result<Verdicts, Error> {
+    pub async fn verify_batch(&self, asker: &Asker, batch: wire::Batch) -> Result<Verdicts, Error> {
         if !(1..=MAX_BATCH).contains(&batch.items.len()) {
             return Err(Refusal::invalid("/items", format!("must be 1 to {MAX_BATCH}")).into());
         }
@@ -89,11 +89,14 @@ impl Service {
             all.push(Facts::read(&mut fields, question));
             fields.finish()?;
         }
-        let decided = batch.items.into_iter().zip(all);
-        Ok(Verdicts(decided.map(|(question, facts)| self.decide(asker, question, facts)).collect()))
+        let mut verdicts = Vec::with_capacity(all.len());
+        for (question, facts) in batch.items.into_iter().zip(all) {
+            verdicts.push(self.decide(asker, question, facts).await);
+        }
+        Ok(Verdicts(verdicts))
     }
 
-    fn decide(&self, asker: &Asker, question: wire::Question, facts: Facts) -> Verdict {
+    async fn decide(&self, asker: &Asker, question: wire::Question, facts: Facts) -> Verdict {
         let now = self.now();
         let asked: Vec<&str> = question.permissions.iter().flatten().map(String::as_str).collect();
         let presented = &question.credential;
@@ -107,10 +110,11 @@ impl Service {
             scope: asker.scope_for(question.api.is_some()),
         };
         let follower = &self.state.follower;
-        let decision = match asker.fresh {
+        let mut decision = match asker.fresh {
             true => follower.index.decide(&request, now),
             false => follower.index.decide_as_stale(&request, now),
         };
+        self.limiter().take(&mut decision, now).await;
         follower.meters.observe(&decision, facts.ip, now);
         Verdict { decision, asked: question.permissions }
     }
@@ -154,7 +158,7 @@ impl Verdict {
 impl Serialize for Verdict {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let decision = &self.decision;
-        let mut object = serializer.serialize_struct("Decision", 10)?;
+        let mut object = serializer.serialize_struct("Decision", 12)?;
         object.serialize_field("allowed", &decision.allowed())?;
         object.serialize_field("code", &decision.code())?;
         if let Some(id) = decision.key_id() {
@@ -179,6 +183,12 @@ impl Serialize for Verdict {
         }
         if decision.key_id().is_some() || decision.shared_key().is_some() {
             object.serialize_field("permissions", &Held { decision, asked: self.asked.as_deref() })?;
+        }
+        if let Some(Allotment { limit, remaining, reset_seconds: reset }) = decision.allotment() {
+            object.serialize_field("rate_limit", &wire::RateLimit { limit, remaining, reset })?;
+        }
+        if let Some(seconds) = decision.retry_after_seconds() {
+            object.serialize_field("retry_after", &seconds)?;
         }
         if let Some(at) = decision.expires_at() {
             object.serialize_field("expires_at", &at.to_string())?;

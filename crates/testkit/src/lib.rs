@@ -15,6 +15,7 @@ mod probe;
 mod process;
 mod programs;
 mod proxies;
+mod redis;
 mod upstream;
 
 pub use ambient::{KILLS_VARIABLE, POSTGRES_VARIABLE, kills};
@@ -25,4 +26,5 @@ pub use ports::{Port, free_port};
 pub use postgres::{Database, Postgres};
 pub use programs::locate;
 pub use proxies::{Caddy, Nginx};
+pub use redis::Redis;
 pub use upstream::{Seen, Upstream};

@@ -94,9 +94,26 @@ pub struct Decision {
     /// What is held of what was asked; all that is held, if nothing was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<String>>,
+    /// How the call stands to the strictest of the rates and quotas that bind it; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
+    /// In how many seconds to try again; with `rate_limited` and `quota_exceeded` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     pub expires_at: Option<String>,
     /// The position of the log that the decision knows of.
     pub as_of: i64,
+}
+
+/// What is left of a rate or quota, this call taken off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = VerifyRateLimit)]
+pub struct RateLimit {
+    /// How much can be used at most: a rate's burst, or a quota.
+    pub limit: u32,
+    pub remaining: u32,
+    /// In how many seconds all of it is there again.
+    pub reset: u64,
 }

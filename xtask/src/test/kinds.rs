@@ -26,6 +26,7 @@ pub(super) const KINDS: &[Kind] = &[
         name: "doors, nginx and Caddy",
         arguments: &["--test", "forward_auth*", "--test", "gateway*", "--test", "doors*"],
     },
+    Kind { name: "limits, with Redis", arguments: &["--test", "limits*"] },
     Kind { name: "command line", arguments: &["--test", "cli*"] },
     Kind { name: "pages, in Chromium", arguments: &["--test", "pages*"] },
     Kind { name: "documents", arguments: &["--test", "docs*"] },

@@ -12,6 +12,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("postgres", "postgresql"),
     ("nginx", "nginx"),
     ("caddy", "caddy"),
+    ("redis-server", "redis-server"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("curl", "curl"),

@@ -12,6 +12,7 @@ use claviger_domain::text::Name;
 use claviger_domain::time::Timestamp;
 use claviger_keeper::client::{Program, SpawnOptions};
 use claviger_keeper::{Ceilings, Keeper, process};
+use claviger_limits::Limiter;
 use claviger_service::ambient::{Clock, Entropy};
 use claviger_service::{Beginning, Options, Service};
 use claviger_store::Store;
@@ -174,6 +175,7 @@ fn options() -> Options {
         max_staleness_seconds: 86_400,
         failures_per_minute: 120,
         shared_keys_per_section: 5,
+        limiter: Limiter::alone(),
         public_url: "https://keys.example.com".to_owned(),
     }
 }

@@ -64,7 +64,9 @@ impl Switchboard {
     {
         match self.0.faces.get() {
             Some(faces) if request.uri().path() == FORWARD_AUTH_PATH => {
-                faces.forward_auth.answer(&request, peer.ip()).map(Either::Left)
+                // Its body is nobody's concern, but stays until the answer is made.
+                let (parts, _body) = request.into_parts();
+                faces.forward_auth.answer(&parts, peer.ip()).await.map(Either::Left)
             }
             Some(faces) => faces.rest.answer(request, peer).await,
             None => self.not_yet(request.uri().path()).map(Either::Left),

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use claviger_domain::peers::TrustedPeers;
+use claviger_limits::Limiter;
 use claviger_verify::{Decision, Failures, Index, Meters};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::Full;
 
@@ -52,7 +54,7 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// The door. It answers at once, from memory.
+/// The door. It answers from memory, at once unless nodes count the call's rate or quota together.
 pub struct ForwardAuth {
     decider: Decider,
     settings: Settings,
@@ -90,19 +92,25 @@ const BAD_QUERY: Problem = Problem::new(
 );
 
 impl ForwardAuth {
-    pub fn new(index: Arc<Index>, meters: Arc<Meters>, failures: Arc<Failures>, settings: Settings) -> Self {
+    pub fn new(
+        index: Arc<Index>,
+        meters: Arc<Meters>,
+        failures: Arc<Failures>,
+        limiter: Limiter,
+        settings: Settings,
+    ) -> Self {
         let (trusted, clock) = (settings.trusted.clone(), Arc::clone(&settings.clock));
-        let decider = Decider::new(index, meters, failures, trusted, clock);
+        let decider = Decider::new(index, meters, failures, limiter, trusted, clock);
         let request_ids = RequestIds::new(format!("{}-", settings.request_id_prefix));
         Self { decider, settings, request_ids }
     }
 
     /// Answers what was asked at [`FORWARD_AUTH_PATH`] by this peer.
-    pub fn answer<B>(&self, request: &http::Request<B>, peer: IpAddr) -> http::Response<Full<Bytes>> {
-        let id = self.request_ids.of(request.headers());
-        let query = Query::parse(request.uri().query().unwrap_or_default());
+    pub async fn answer(&self, request: &Parts, peer: IpAddr) -> http::Response<Full<Bytes>> {
+        let id = self.request_ids.of(&request.headers);
+        let query = Query::parse(request.uri.query().unwrap_or_default());
         let auth_request = query.as_ref().map_or_else(|bad| bad.auth_request, |query| query.auth_request);
-        match self.consider(request, peer, query) {
+        match self.consider(request, peer, query).await {
             Answer::Pass(mut headers) => {
                 headers.insert(REQUEST_ID, id.0);
                 let mut response = http::Response::new(Full::default());
@@ -113,13 +121,13 @@ impl ForwardAuth {
         }
     }
 
-    fn consider<B>(
+    async fn consider(
         &self,
-        request: &http::Request<B>,
+        request: &Parts,
         peer: IpAddr,
         query: Result<Query<'_>, query::BadQuery>,
     ) -> Answer {
-        if request.method() != Method::GET && request.method() != Method::HEAD {
+        if request.method != Method::GET && request.method != Method::HEAD {
             return METHOD_NOT_ALLOWED.into();
         }
         if !self.settings.trusted.contains(peer) {
@@ -130,21 +138,22 @@ impl ForwardAuth {
             Err(bad) => return BAD_QUERY.about(bad.parameter).into(),
         };
         let named = query.api.as_deref().map(|api| Ok(api.into()));
-        let api = named.unwrap_or_else(|| target::api_of(request.headers(), self.settings.dialect));
+        let api = named.unwrap_or_else(|| target::api_of(&request.headers, self.settings.dialect));
         match api {
-            Ok(api) => self.decide(request.headers(), peer, &query, &api),
+            Ok(api) => self.decide(&request.headers, peer, &query, &api).await,
             Err(problem) => problem.into(),
         }
     }
 
-    fn decide(&self, headers: &HeaderMap, peer: IpAddr, query: &Query<'_>, api: &str) -> Answer {
+    async fn decide(&self, headers: &HeaderMap, peer: IpAddr, query: &Query<'_>, api: &str) -> Answer {
         let asked = query.permissions();
         let environment = query.environment.as_deref();
         let call = Call { headers, peer, api, environment, permissions: asked.as_slice() };
-        self.decider.decide(&call, |decided| match decided.refusal() {
+        let answer = self.decider.decide(&call, |decided| match decided.refusal() {
             Some(problem) => Answer::Refuse(problem),
             None => Answer::Pass(identity(&decided.decision)),
-        })
+        });
+        answer.await
     }
 }
 
@@ -158,5 +167,8 @@ fn identity(decision: &Decision) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(answer::CODE, HeaderValue::from_static(decision.code().as_str()));
     answer::put_identity(decision, &mut headers);
+    if let Some(allotment) = decision.allotment() {
+        answer::put_allotment(allotment, &mut headers);
+    }
     headers
 }

@@ -21,7 +21,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use claviger_domain::peers::TrustedPeers;
 use claviger_egress::Egress;
-use claviger_verify::{Failures, Index, Meters};
+use claviger_limits::Limiter;
+use claviger_verify::{Allotment, Failures, Index, Meters};
 use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -96,6 +97,8 @@ struct Passage {
     /// The headers that the decision was made on.
     credentials: Vec<HeaderName>,
     basic: bool,
+    /// How the call stands to what limits it, which its caller is told.
+    allotment: Option<Allotment>,
 }
 
 impl Gateway {
@@ -103,13 +106,14 @@ impl Gateway {
         index: Arc<Index>,
         meters: Arc<Meters>,
         failures: Arc<Failures>,
+        limiter: Limiter,
         egress: Egress,
         upstream_tls: rustls::ClientConfig,
         settings: GatewaySettings,
     ) -> Self {
         let (trusted, clock) = (settings.trusted.clone(), Arc::clone(&settings.clock));
         Self {
-            decider: Decider::new(index, meters, failures, trusted, clock),
+            decider: Decider::new(index, meters, failures, limiter, trusted, clock),
             pools: Pools::new(egress, upstream_tls, settings.connect_timeout),
             targets: Targets::default(),
             open: Arc::default(),
@@ -158,7 +162,7 @@ impl Gateway {
         let caller = headers::upgrade(request.headers()).map(|protocol| (protocol, upgraded(&mut request)));
         let (parts, body) = request.into_parts();
         let mut grant = None;
-        let answered = match self.admit(&parts, peer, end, &mut grant) {
+        let answered = match self.admit(&parts, peer, end, &mut grant).await {
             Ok(Admitted::Preflight(headers)) => Ok(no_content(headers)),
             Ok(Admitted::Passage(passage)) => self.pass(passage, parts, body, peer, tls, &id, caller).await,
             Err(problem) => Err(problem),
@@ -175,7 +179,7 @@ impl Gateway {
     }
 
     /// What the call may do. `grant` is set as soon as it is known which pages may read the answer.
-    fn admit(
+    async fn admit(
         &self,
         parts: &Parts,
         peer: SocketAddr,
@@ -199,7 +203,7 @@ impl Gateway {
         let environment = self.settings.environment.as_deref();
         let call =
             Call { headers: &parts.headers, peer: peer.ip(), api: &api, environment, permissions: &[] };
-        self.decider.decide(&call, |decided| {
+        let admitted = self.decider.decide(&call, |decided| {
             let routing = decided.door.filter(|door| door.exposed()).and_then(|door| door.routing());
             let cors = routing.and_then(|routing| routing.cors.as_ref());
             *grant = cors.map(|cors| Grant::of(cors, &parts.headers));
@@ -207,7 +211,8 @@ impl Gateway {
                 Some(problem) => Err(problem),
                 None => Ok(Admitted::Passage(self.passage(&call, decided, end))),
             }
-        })
+        });
+        admitted.await
     }
 
     fn passage(&self, call: &Call<'_>, decided: &Decided<'_>, end: Option<CancellationToken>) -> Passage {
@@ -224,6 +229,7 @@ impl Gateway {
             identity,
             credentials: call.headers.keys().filter(taken).cloned().collect(),
             basic: decided.places.basic,
+            allotment: decided.decision.allotment(),
         }
     }
 
@@ -261,6 +267,10 @@ impl Gateway {
             return Ok(self.tunnel(caller, response, call));
         }
         headers::make_returning(response.headers_mut());
+        // What the upstream limits by itself, it may tell by itself.
+        if let Some(allotment) = passage.allotment.filter(|_| !answer::tells_allotment(response.headers())) {
+            answer::put_allotment(allotment, response.headers_mut());
+        }
         let patience = self.settings.idle_timeout;
         let answer = response.map(|body| Passing::new(body, call, patience, Direction::ToCaller));
         Ok(answer.map(GatewayBody::Passing))

@@ -21,6 +21,7 @@ use claviger_domain::text::{Name, Slug};
 use claviger_domain::time::Timestamp;
 use claviger_edge::{Connection, Gateway, GatewaySettings, Limits};
 use claviger_egress::{Egress, Rules};
+use claviger_limits::Limiter;
 use claviger_verify::{
     ApiFacts, ApplicationFacts, DigestGeneration, DigestKeys, EnvironmentFacts, Failures, Index, KeyEnd,
     KeyFacts, KeySetFacts, Meters, Routing, SubscriptionFacts,
@@ -105,7 +106,9 @@ impl Scene {
         let tls = claviger_edge::upstream_tls(Vec::new()).expect("authorities");
         let (meters, failures) = (Arc::new(Meters::default()), Arc::new(Failures::new(1_000)));
         let egress = Egress::new(setup.rules);
-        let gateway = Arc::new(Gateway::new(Arc::clone(&index), meters, failures, egress, tls, settings));
+        let known = Arc::clone(&index);
+        let gateway = Gateway::new(known, meters, failures, Limiter::alone(), egress, tls, settings);
+        let gateway = Arc::new(gateway);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address");
         let stop = tokio_util::sync::CancellationToken::new();

@@ -16,6 +16,7 @@ use claviger_domain::text::Name;
 use claviger_domain::time::{Period, Timestamp};
 use claviger_keeper::client::{Program, SpawnOptions};
 use claviger_keeper::{Keeper, process};
+use claviger_limits::Limiter;
 use claviger_service::ambient::{Clock, Entropy};
 use claviger_service::request::Outcome;
 use claviger_service::{
@@ -291,6 +292,7 @@ async fn start(url: &str, folder: &Path, clock: &Arc<SetClock>, number: u8) -> S
         max_staleness_seconds: 86_400,
         failures_per_minute: 120,
         shared_keys_per_section: 5,
+        limiter: Limiter::alone(),
         public_url: "https://keys.example.com".to_owned(),
     };
     let clock = Arc::clone(clock) as Arc<dyn Clock>;

@@ -1,6 +1,7 @@
 //! All Keys as rows that deciding is loaded from: one table, read once, as it streams.
 
 use claviger_domain::id::KeySetId;
+use claviger_domain::policy_templates::{CallLimits, Policy};
 
 use super::packed::{KeyRow, unpack};
 use crate::columns::{Columns, FromRow};
@@ -12,6 +13,19 @@ use crate::value::values;
 statements! {
     ALL = "SELECT identity, deciding FROM keys WHERE removed_at IS NULL";
     OF_SET = "SELECT identity, deciding FROM keys WHERE removed_at IS NULL AND key_set_id = $1 ORDER BY generation";
+    // As the index `key_sets_by_limits` has them.
+    LIMITED = "SELECT id, policy FROM key_sets WHERE removed_at IS NULL AND policy NOT LIKE '%\"rate_limit\":null,\"quota\":null}'";
+}
+
+/// A Key Set with its policy.
+struct Limited(KeySetId, Policy);
+
+impl FromRow for Limited {
+    const TABLE: &'static str = "key_sets";
+
+    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self(columns.id()?, columns.json()?))
+    }
 }
 
 impl FromRow for KeyRow {
@@ -28,6 +42,19 @@ impl Reader {
     /// is a snapshot from which the log is tailed.
     pub async fn each_key(&mut self, take: impl FnMut(KeyRow) + Send) -> Result<(), StoreError> {
         self.each_row(ALL.text(), values![], take).await
+    }
+
+    /// Hands every Key Set to `take` whose policy limits how often it may call, with what it limits.
+    pub async fn each_limited_key_set(
+        &mut self,
+        mut take: impl FnMut(KeySetId, CallLimits) + Send,
+    ) -> Result<(), StoreError> {
+        let each = |Limited(id, policy): Limited| {
+            if !policy.limits().is_none() {
+                take(id, policy.limits());
+            }
+        };
+        self.each_row(LIMITED.text(), values![], each).await
     }
 
     /// The same rows of one Key Set, oldest first.

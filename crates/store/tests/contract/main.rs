@@ -5,6 +5,7 @@
 mod appending;
 mod beside;
 mod checking;
+mod limits;
 mod lists;
 mod nouns;
 mod opening;
@@ -50,6 +51,7 @@ contract! {
     nouns::slugs_belong_to_their_organization,
     nouns::users_of_things_are_named,
     nouns::the_snapshot_has_every_key,
+    limits::the_snapshot_has_the_limits_of_every_policy_that_has_any,
     shared_keys::shared_keys_live_their_lives,
     shared_keys::a_portal_session_ends_with_its_link,
     lists::pages_go_on_and_back_without_gap_or_double,

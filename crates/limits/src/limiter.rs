@@ -1,0 +1,65 @@
+//! What the doors ask after deciding: this node's own count, and what is shared if there is such a thing.
+
+use std::sync::Arc;
+
+use claviger_domain::time::Timestamp;
+use claviger_verify::{Allotment, Decision, Exceeded, Limits, Rules};
+
+use crate::shared::Shared;
+
+/// What limits how often a call may be made, shared by the doors of a node. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Limiter {
+    own: Arc<Limits>,
+    shared: Option<Arc<Shared>>,
+}
+
+impl Limiter {
+    /// This node's own count alone.
+    pub fn alone() -> Self {
+        Self::default()
+    }
+
+    /// The same, and what it shares with other nodes.
+    pub fn sharing(shared: Arc<Shared>) -> Self {
+        Self { own: Arc::default(), shared: Some(shared) }
+    }
+
+    /// What this node counted.
+    pub const fn own(&self) -> &Arc<Limits> {
+        &self.own
+    }
+
+    /// What it shares with other nodes, if that is configured.
+    pub const fn shared(&self) -> Option<&Arc<Shared>> {
+        self.shared.as_ref()
+    }
+
+    /// Whether limits should hold across nodes, and this one counts alone.
+    pub fn is_cut_off(&self) -> bool {
+        self.shared.as_ref().is_some_and(|shared| !shared.is_connected())
+    }
+
+    /// Takes what a call costs from the rules that bind its decision, which becomes a refusal if one of them does not
+    /// allow it. Most calls are bound by none, and wait for nothing.
+    pub async fn take(&self, decision: &mut Decision, now: Timestamp) {
+        if let Some(rules) = decision.rules() {
+            let said = self.take_all(&rules, decision.cost(), now).await;
+            decision.allot(said);
+        }
+    }
+
+    async fn take_all(&self, rules: &Rules, cost: u32, now: Timestamp) -> Result<Allotment, Exceeded> {
+        let own = self.own.take_all(rules, cost, now)?;
+        let Some(shared) = &self.shared else { return Ok(own) };
+        // In a box of its own: calls that ask nobody need not carry the room for it.
+        match Box::pin(shared.take(rules, cost)).await {
+            Some(Ok(left)) => Ok(own.stricter(left)),
+            Some(Err(exceeded)) => {
+                self.own.give_back(rules, cost, now);
+                Err(exceeded)
+            }
+            None => Ok(own),
+        }
+    }
+}
