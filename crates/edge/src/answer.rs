@@ -35,7 +35,7 @@ pub(crate) struct Problem {
     challenge: Challenge,
     allow: Option<&'static str>,
     retry_after_seconds: Option<u64>,
-    allotment: Option<Allotment>,
+    allotment: Option<Box<Allotment>>,
 }
 
 /// How to present a credential, told at 401.
@@ -125,7 +125,7 @@ impl Problem {
     /// The same with how the call stands to what limits it, and when to try again.
     pub(crate) fn within(self, decision: &Decision) -> Self {
         let retry_after_seconds = self.retry_after_seconds.or(decision.retry_after_seconds());
-        Self { retry_after_seconds, allotment: decision.allotment(), ..self }
+        Self { retry_after_seconds, allotment: decision.allotment().map(Box::new), ..self }
     }
 
     /// The same with the methods that are allowed.
@@ -165,7 +165,7 @@ impl Problem {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Some(allotment) = self.allotment {
-            put_allotment(allotment, headers);
+            put_allotment(*allotment, headers);
         }
         if let Some(methods) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(methods));

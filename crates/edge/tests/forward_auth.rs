@@ -12,7 +12,7 @@ use claviger_domain::id::{
     ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, KeySetId, OrganizationId, SharedKeyId,
 };
 use claviger_domain::peers::TrustedPeers;
-use claviger_domain::policy_templates::CallLimits;
+use claviger_domain::policy_templates::{CallLimits, Quota, QuotaPeriod, RateLimit, RatePeriod};
 use claviger_domain::secret::{DigestKey, DigestKeyId};
 use claviger_domain::text::{Name, Slug};
 use claviger_domain::time::Timestamp;
@@ -76,6 +76,10 @@ fn index(key: &str) -> Index {
     loader.api(api("billing", 2, |_| {}));
     loader.api(api("inner", 3, |it| it.ip_allow_list = Some(vec!["10.0.0.0/8".parse().expect("a network")])));
     loader.api(api("keyed", 4, |it| it.auth_types = [AuthType::ApiKey].into()));
+    let rate_limit = Some(RateLimit { limit: 2, per: RatePeriod::Minute, burst: 2 });
+    loader.api(api("slow", 5, |it| it.limits.rate_limit = rate_limit));
+    let quota = Some(Quota { limit: 1, per: QuotaPeriod::Day });
+    loader.api(api("scarce", 6, |it| it.limits.quota = quota));
     let application = ApplicationFacts {
         id: ApplicationId::from_bytes([1; 16]),
         name: Name::new("Shop").expect("a name"),
@@ -104,7 +108,7 @@ fn index(key: &str) -> Index {
         ended: None,
     };
     loader.key(&facts).expect("room");
-    for api in [1, 3] {
+    for api in [1, 3, 5, 6] {
         let api_id = ApiId::from_bytes([api; 16]);
         let facts = SubscriptionFacts { api_id, key_set_ids: vec![key_set.id], permissions: None };
         loader.subscription(&facts).expect("a Key");
@@ -300,6 +304,40 @@ async fn those_who_guess_are_slowed_and_good_calls_are_not() {
     assert_eq!(told(&forbidden).0, 403, "a credential that is good is no guess");
     scene.micros.fetch_add(61_000_000, Ordering::Relaxed);
     assert_eq!(bad("192.0.2.1").0, 401);
+}
+
+#[tokio::test]
+async fn f3_limits_are_told_with_what_is_left_and_when_to_try_again() {
+    let scene = Scene::new(Dialect::Forwarded);
+    let ask = |query: &str| {
+        let response = scene.ask(query, &scene.good());
+        let names = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after"];
+        let numbers = names.map(|name| header(response.headers(), name).to_owned());
+        let (status, code) = told(&response);
+        (status, code.to_owned(), numbers)
+    };
+    let answer =
+        |status, code: &str, numbers: [&str; 4]| (status, code.to_owned(), numbers.map(str::to_owned));
+    assert_eq!(ask("?api=orders"), answer(200, "valid", ["", "", "", ""]));
+    assert_eq!(ask("?api=slow"), answer(200, "valid", ["2", "1", "30", ""]));
+    assert_eq!(ask("?api=slow"), answer(200, "valid", ["2", "0", "60", ""]));
+    assert_eq!(ask("?api=slow"), answer(429, "rate_limited", ["2", "0", "60", "30"]));
+    let for_nginx = answer(403, "rate_limited", ["2", "0", "60", "30"]);
+    assert_eq!(ask("?api=slow&errors=auth_request"), for_nginx);
+    let forbidden = answer(403, "permission_denied", ["", "", "", ""]);
+    assert_eq!(ask("?api=slow&permissions=orders:fly"), forbidden, "told before");
+    scene.micros.fetch_add(30_000_000, Ordering::Relaxed);
+    assert_eq!(ask("?api=slow"), answer(200, "valid", ["2", "0", "60", ""]));
+    assert_eq!(ask("?api=scarce").0, 200);
+    let (status, code, [limit, remaining, reset, retry_after]) = ask("?api=scarce");
+    assert_eq!(
+        (status, code.as_str(), limit.as_str(), remaining.as_str()),
+        (429, "quota_exceeded", "1", "0")
+    );
+    // It is half a minute past midnight.
+    assert_eq!((reset.as_str(), retry_after.as_str()), ("86370", "86370"));
+    let counted = |code| scene.meters.decisions().find(|(it, _)| *it == code).map(|(_, count)| count);
+    assert_eq!(counted(claviger_domain::decision::Code::RateLimited), Some(2));
 }
 
 #[test]

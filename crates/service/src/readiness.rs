@@ -6,6 +6,12 @@ use crate::error::{Error, Unavailable};
 use crate::state::Service;
 
 impl Service {
+    /// What is away although the node can serve without it, by name: `limits_alone` where nodes should count rates and
+    /// quotas together, and this one counts by itself.
+    pub fn degraded(&self) -> Vec<&'static str> {
+        self.limiter().is_cut_off().then_some("limits_alone").into_iter().collect()
+    }
+
     /// Everything that is away; nothing: the node can serve.
     pub async fn not_ready(&self) -> Vec<Unavailable> {
         let mut reasons = Vec::new();

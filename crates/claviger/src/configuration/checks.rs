@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use claviger_limits::Shared;
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -174,6 +175,11 @@ fn values(configuration: &Configuration, findings: &mut Vec<Finding>) {
         findings.push(Finding::error("doors.max_staleness", "must be longer than nothing, such as PT1H"));
     }
     gateway(&configuration.gateway, findings);
+    if let Some(url) = &configuration.limits.redis_url
+        && let Err(error) = Shared::new(url.expose())
+    {
+        findings.push(Finding::error("limits.redis_url", error.to_string()));
+    }
     let keeper = &configuration.keeper;
     if keeper.opens_per_actor_per_hour > keeper.opens_per_hour {
         let detail = "is more than `keeper.opens_per_hour`, which binds all actors together";
@@ -235,16 +241,25 @@ fn gateway(options: &GatewayOptions, findings: &mut Vec<Finding>) {
 
 /// A file with a password in it is for its owner's eyes.
 fn file_mode(configuration: &Configuration, file: &Path, findings: &mut Vec<Finding>) {
-    let url = &configuration.database_url;
     let Ok(text) = std::fs::read_to_string(file) else { return };
-    let holds_password = url.masked().contains(":***@") && text.contains(url.expose());
     let Ok(mode) = std::fs::metadata(file).map(|metadata| metadata.permissions().mode()) else { return };
-    if holds_password && mode & 0o077 != 0 {
-        let detail = format!(
-            "{} holds the database's password and can be read by others: `chmod 600 {0}`, or set \
-             CLAVIGER_DATABASE_URL_FILE",
-            file.display()
-        );
-        findings.push(Finding::warning("database_url", detail));
+    let urls = [
+        ("database_url", "the database's", "CLAVIGER_DATABASE_URL_FILE", Some(&configuration.database_url)),
+        (
+            "limits.redis_url",
+            "Redis's",
+            "CLAVIGER_LIMITS__REDIS_URL_FILE",
+            configuration.limits.redis_url.as_ref(),
+        ),
+    ];
+    for (setting, whose, variable, url) in urls {
+        let held = url.filter(|url| url.masked().contains(":***@") && text.contains(url.expose()));
+        if held.is_some() && mode & 0o077 != 0 {
+            let detail = format!(
+                "{} holds {whose} password and can be read by others: `chmod 600 {0}`, or set {variable}",
+                file.display()
+            );
+            findings.push(Finding::warning(setting, detail));
+        }
     }
 }

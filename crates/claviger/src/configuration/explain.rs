@@ -34,11 +34,19 @@ impl Explanation<'_> {
         let key = section.key(setting);
         let from = self.figment.find_metadata(&key).map(|metadata| metadata.name.to_string());
         let value = match (setting.form, self.figment.find_value(&key)) {
-            (Form::Secret, _) => self.configuration.database_url.masked(),
+            (Form::Secret, _) => self.masked(setting),
             (_, Ok(value)) if !matches!(value, Value::Empty(..)) => shown(&value),
             _ => self.derived(setting),
         };
         Line { setting: key, value, from: from.unwrap_or_else(|| "default".to_owned()) }
+    }
+
+    fn masked(&self, setting: &Setting) -> String {
+        match (setting.name, &self.configuration.limits.redis_url) {
+            ("redis_url", Some(url)) => url.masked(),
+            ("redis_url", None) => "none: each node counts by itself".to_owned(),
+            _ => self.configuration.database_url.masked(),
+        }
     }
 
     /// What a setting that was left out comes to.

@@ -17,8 +17,8 @@ pub(crate) use checks::{Finding, Weight};
 use explain::Line;
 pub(crate) use layers::variable_name;
 pub(crate) use settings::{
-    DatabaseUrl, Dialect, EgressSettings, Form, KeeperLimits, LogFormat, LogSettings, SECTIONS, Section,
-    Setting, Sharing,
+    Dialect, EgressSettings, Form, KeeperLimits, LimitSettings, LogFormat, LogSettings, SECTIONS, SecretUrl,
+    Section, Setting, Sharing,
 };
 
 use settings::Settings;
@@ -30,7 +30,7 @@ pub(crate) const DEFAULT_FILE: &str = "claviger.toml";
 #[derive(Debug)]
 pub(crate) struct Configuration {
     pub(crate) data_dir: PathBuf,
-    pub(crate) database_url: DatabaseUrl,
+    pub(crate) database_url: SecretUrl,
     pub(crate) listen: SocketAddr,
     pub(crate) gateway_listen: SocketAddr,
     pub(crate) ext_authz_listen: SocketAddr,
@@ -44,6 +44,7 @@ pub(crate) struct Configuration {
     pub(crate) egress: EgressSettings,
     pub(crate) keeper: KeeperLimits,
     pub(crate) sharing: Sharing,
+    pub(crate) limits: LimitSettings,
     pub(crate) log: LogSettings,
 }
 
@@ -152,6 +153,7 @@ impl From<Settings> for Configuration {
             egress: settings.egress,
             keeper: settings.keeper,
             sharing: settings.sharing,
+            limits: settings.limits,
             log: settings.log,
             data_dir,
         }
@@ -175,8 +177,8 @@ impl From<settings::Gateway> for GatewayOptions {
     }
 }
 
-fn embedded_database(data_dir: &Path) -> DatabaseUrl {
-    DatabaseUrl::new(format!("sqlite:{}", data_dir.join("claviger.db").display()))
+fn embedded_database(data_dir: &Path) -> SecretUrl {
+    SecretUrl::new(format!("sqlite:{}", data_dir.join("claviger.db").display()))
 }
 
 fn sentence(error: &figment::Error) -> String {

@@ -80,7 +80,7 @@ section! {
         data_dir: PathBuf, Form::Path, "\"./claviger-data\"";
         /// Where the data is: `sqlite:FILE` or `postgres://user:password@host/database`. Left out: SQLite,
         /// in the file `claviger.db` of `data_dir`.
-        database_url: Option<DatabaseUrl>, Form::Secret, "";
+        database_url: Option<SecretUrl>, Form::Secret, "";
         /// Where console, REST API and forward-auth listen.
         listen: SocketAddr, Form::Address, "\"127.0.0.1:7700\"";
         /// Where the built-in gateway listens: `/{api}/…` goes to the API's upstream if it may.
@@ -108,6 +108,8 @@ section! {
         keeper: KeeperLimits,
         /// What is shared per API.
         sharing: Sharing,
+        /// What limits how often calls may be made.
+        limits: LimitSettings,
         /// The log's own.
         log: LogSettings,
     }
@@ -182,6 +184,15 @@ section! {
 }
 
 section! {
+    /// Rates and quotas, as several nodes count them.
+    LimitSettings {
+        /// The Redis (5 or newer) or Valkey through which nodes count rates and quotas together:
+        /// `redis://user:password@host:port/number`, or `rediss://…` for TLS. Left out: each node counts by itself.
+        redis_url: Option<SecretUrl>, Form::Secret, "";
+    }
+}
+
+section! {
     /// What the program says about itself, on its error output.
     LogSettings {
         /// `human` for a terminal, `json` for programs: one object per line.
@@ -200,6 +211,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "egress", settings: EgressSettings::SETTINGS },
     Section { name: "keeper", settings: KeeperLimits::SETTINGS },
     Section { name: "sharing", settings: Sharing::SETTINGS },
+    Section { name: "limits", settings: LimitSettings::SETTINGS },
     Section { name: "log", settings: LogSettings::SETTINGS },
 ];
 
@@ -219,11 +231,11 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// The database's address, which may hold a password.
+/// The address of a database or of Redis, which may hold a password.
 #[derive(Debug, Clone)]
-pub(crate) struct DatabaseUrl(Plaintext);
+pub(crate) struct SecretUrl(Plaintext);
 
-impl DatabaseUrl {
+impl SecretUrl {
     pub(crate) fn new(url: String) -> Self {
         Self(Plaintext::new(url))
     }
@@ -248,7 +260,7 @@ impl DatabaseUrl {
     }
 }
 
-impl<'de> Deserialize<'de> for DatabaseUrl {
+impl<'de> Deserialize<'de> for SecretUrl {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self::new)
     }
@@ -259,15 +271,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_in_the_databases_address_is_not_shown() {
+    fn a_password_in_an_address_is_not_shown() {
         for (url, masked) in [
             ("postgres://ada:s3cret@db:5432/claviger?sslmode=require", "postgres://ada:***@db:5432/claviger"),
             ("postgres://ada:p@ss@db/claviger", "postgres://ada:***@db/claviger"),
             ("postgres://ada@db/claviger", "postgres://ada@db/claviger"),
             ("sqlite:/var/lib/claviger.db", "sqlite:/var/lib/claviger.db"),
+            ("redis://:s3cret-of-ada@cache/1", "redis://:***@cache/1"),
         ] {
-            assert_eq!(DatabaseUrl::new(url.to_owned()).masked(), masked);
-            assert!(!format!("{:?}", DatabaseUrl::new(url.to_owned())).contains("ada"));
+            assert_eq!(SecretUrl::new(url.to_owned()).masked(), masked);
+            assert!(!format!("{:?}", SecretUrl::new(url.to_owned())).contains("ada"));
         }
     }
 }

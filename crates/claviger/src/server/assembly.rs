@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use claviger_domain::time::Timestamp;
+use claviger_limits::{Limiter, Shared};
 use claviger_service::ambient::{SystemClock, SystemEntropy};
 use claviger_service::{Options, Service};
 use claviger_store::Store;
@@ -27,6 +28,7 @@ pub(crate) async fn assemble(configuration: &Configuration, store: Store) -> any
         max_staleness_seconds: configuration.doors.max_staleness.shortest_seconds(),
         failures_per_minute: configuration.doors.failures_per_minute,
         shared_keys_per_section: configuration.sharing.keys_per_section,
+        limiter: limiter(configuration)?,
         public_url: configuration.public_url.clone(),
     };
     let keeper = {
@@ -36,6 +38,13 @@ pub(crate) async fn assemble(configuration: &Configuration, store: Store) -> any
     };
     let service = Service::start(store, keeper, Arc::new(SystemClock), Arc::new(SystemEntropy), options);
     Ok(service.await?)
+}
+
+/// What limits calls: this node's own count, and where it is configured, what it shares with others.
+fn limiter(configuration: &Configuration) -> anyhow::Result<Limiter> {
+    let Some(url) = &configuration.limits.redis_url else { return Ok(Limiter::alone()) };
+    let shared = Shared::new(url.expose()).context("limits.redis_url")?;
+    Ok(Limiter::sharing(Arc::new(shared)))
 }
 
 /// A database that was made with a root secret, and a data folder without one: another folder was meant, or

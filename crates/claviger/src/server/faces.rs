@@ -36,7 +36,8 @@ fn forward_auth(service: &Service, configuration: &Configuration, failures: Arc<
         clock: Arc::new(move || clock.now()),
         request_id_prefix: request_id_prefix(),
     };
-    ForwardAuth::new(Arc::clone(service.index()), Arc::clone(service.meters()), failures, settings)
+    let (index, meters) = (Arc::clone(service.index()), Arc::clone(service.meters()));
+    ForwardAuth::new(index, meters, failures, service.limiter().clone(), settings)
 }
 
 /// Different at each start, so that ids of two lives of a server are told apart.

@@ -78,7 +78,8 @@ impl GatewayDoor {
             Rules { own_listeners: self.own_listeners.clone(), allow: configuration.egress.allow.clone() };
         let (index, meters) = (Arc::clone(service.index()), Arc::clone(service.meters()));
         let settings = settings(service, configuration);
-        let gateway = Arc::new(Gateway::new(index, meters, failures, Egress::new(rules), tls, settings));
+        let (limiter, egress) = (service.limiter().clone(), Egress::new(rules));
+        let gateway = Arc::new(Gateway::new(index, meters, failures, limiter, egress, tls, settings));
         let watched = Arc::clone(&gateway);
         self.watching.push(tokio::spawn(async move { watched.watch().await }).abort_handle());
         // There is one service, and so one gateway.

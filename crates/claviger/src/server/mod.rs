@@ -115,6 +115,9 @@ impl Opened {
     pub(crate) async fn run_with(mut self, service: Service) -> anyhow::Result<Running> {
         service.load().await.context("load the index")?;
         service.report_node().await.context("report the node")?;
+        if let Some(shared) = service.limiter().shared() {
+            shared.begin().await;
+        }
         let failures = Arc::new(Failures::new(self.configuration.doors.failures_per_minute));
         self.gateway.connect(&service, &self.configuration, Arc::clone(&failures))?;
         self.switchboard.connect(faces::of(&service, &self.configuration, failures));

@@ -2,6 +2,7 @@
 //! Each goes on whatever happened to it once; what it could not do is in the log, once per trouble.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_service::{SchedulerPace, Service};
@@ -23,6 +24,9 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// How often records past their time are removed.
 const SWEEP: Duration = Duration::from_secs(600);
 
+/// How often counters of limits are looked through.
+const SWEEP_LIMITS: Duration = Duration::from_secs(60);
+
 /// The tasks of a running server.
 #[derive(Debug)]
 pub(super) struct Tasks(JoinSet<&'static str>);
@@ -36,6 +40,10 @@ impl Tasks {
         tasks.run("count decisions", count(service.clone()), stop);
         tasks.run("write marks of use", flush(service.clone()), stop);
         tasks.run("remove what is past its time", sweep(service.clone()), stop);
+        tasks.run("forget what limits nobody any more", sweep_limits(service.clone()), stop);
+        if let Some(shared) = service.limiter().shared().map(Arc::clone) {
+            tasks.run("count limits with other nodes", async move { shared.keep().await }, stop);
+        }
         tasks.0.spawn({
             let (service, stop) = (service.clone(), stop.clone());
             async move {
@@ -131,6 +139,14 @@ async fn sweep(service: Service) {
     loop {
         trouble.note(service.expire_idempotency().await.map(drop));
         tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Lets go of counters of rates and quotas that say nothing any more.
+async fn sweep_limits(service: Service) {
+    loop {
+        tokio::time::sleep(SWEEP_LIMITS).await;
+        service.limiter().own().sweep(service.now());
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use claviger_domain::apis::{Requires, Upstream};
+use claviger_domain::policy_templates::{CallLimits, Quota, QuotaPeriod, RateLimit, RatePeriod};
 use http::{Request, Response};
 use http_body_util::Empty;
 
@@ -198,4 +199,52 @@ async fn c9_a_stranger_does_not_say_where_it_calls_from() {
         let status = scene.send(request).await.status().as_u16();
         assert_eq!(status, expected, "{forwarded}, believed: {believed}");
     }
+}
+
+#[tokio::test]
+async fn c9_a_limited_caller_is_told_what_is_left_and_the_upstream_gets_no_more() {
+    let behind = Behind::start(async |_| {
+        let mut answer = Response::new(whole("hello"));
+        answer.headers_mut().insert("ratelimit-policy", "10;w=60".parse().expect("a value"));
+        answer
+    })
+    .await;
+    let scene = Scene::new(&[&behind.url()]).await;
+    let rate_limit = Some(RateLimit { limit: 2, per: RatePeriod::Minute, burst: 2 });
+    scene.change(|world| world.limits = CallLimits { rate_limit, quota: None });
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let response = scene.get("/orders/1").await;
+        let number = |name: &str| {
+            let value = response.headers().get(name)?;
+            value.to_str().expect("text").parse::<u32>().ok()
+        };
+        let names = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after"];
+        told.push((response.status().as_u16(), names.map(number)));
+    }
+    let expected = [
+        (200, [Some(2), Some(1), Some(30), None]),
+        (200, [Some(2), Some(0), Some(60), None]),
+        (429, [Some(2), Some(0), Some(60), Some(30)]),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(behind.count(), 2);
+    let refused = problem(scene.get("/orders/1").await).await;
+    assert_eq!(refused, (429, "rate_limited".to_owned()));
+}
+
+#[tokio::test]
+async fn what_an_upstream_says_of_its_own_limits_stays() {
+    let behind = Behind::start(async |_| {
+        let mut answer = Response::new(whole("hello"));
+        answer.headers_mut().insert("ratelimit-limit", "7".parse().expect("a value"));
+        answer
+    })
+    .await;
+    let scene = Scene::new(&[&behind.url()]).await;
+    let quota = Some(Quota { limit: 2, per: QuotaPeriod::Month });
+    scene.change(|world| world.limits = CallLimits { rate_limit: None, quota });
+    let response = scene.get("/orders/1").await;
+    assert_eq!(response.headers()["ratelimit-limit"], "7");
+    assert!(!response.headers().contains_key("ratelimit-remaining"));
 }

@@ -44,6 +44,7 @@ pub(crate) const PRODUCTION: EnvironmentId = EnvironmentId::from_bytes([2; 16]);
 /// What the index says; a test changes it and loads it again.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
+    pub(crate) limits: CallLimits,
     pub(crate) exposed: bool,
     pub(crate) subscribed: bool,
     pub(crate) suspended: bool,
@@ -125,6 +126,7 @@ impl Scene {
         let watched = Arc::clone(&gateway);
         tokio::spawn(async move { watched.watch().await });
         let world = World {
+            limits: CallLimits::default(),
             exposed: true,
             subscribed: true,
             suspended: false,
@@ -233,7 +235,7 @@ fn api(world: &World) -> ApiFacts {
             .map(|word| ApiPermission::new(word).expect("a permission"))
             .to_vec(),
         ip_allow_list: world.ip_allow_list.clone(),
-        limits: CallLimits::default(),
+        limits: world.limits,
         routing: world.routing.clone(),
     }
 }

@@ -14,6 +14,7 @@ mod init;
 mod interrupted;
 mod keeper_away;
 mod key_sets;
+mod limits;
 mod lists;
 mod members;
 mod nodes;

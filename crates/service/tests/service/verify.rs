@@ -33,7 +33,7 @@ async fn old_memory_refuses_nobody_for_good_and_marks_nothing(world: World) {
     assert!(matches!(behind, Err(Error::Unavailable(Unavailable::Behind))), "{behind:?}");
     let asker = world.service.verify_sign_in(&holding.value, None).expect("good when last heard of");
     let verdict = world.service.verify(&asker, body(json!({"credential": {"key": "clv_key_x"}})));
-    assert_eq!(verdict.expect("decided").code().as_str(), "malformed");
+    assert_eq!(verdict.await.expect("decided").code().as_str(), "malformed");
     assert_eq!(world.service.flush_last_used().await.expect("written"), 0, "a use that may be none");
 }
 
