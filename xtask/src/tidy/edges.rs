@@ -62,9 +62,9 @@ impl Edges {
 
 /// The packages in a cell: what stands in backticks, ours by their folders' names.
 fn names(cell: &str) -> Vec<String> {
-    const FOLDERS: [&str; 12] = [
-        "api", "client", "console", "domain", "edge", "egress", "keeper", "service", "store", "testkit",
-        "verify", "wire",
+    const FOLDERS: [&str; 13] = [
+        "api", "client", "console", "domain", "edge", "egress", "keeper", "limits", "service", "store",
+        "testkit", "verify", "wire",
     ];
     let spans = markdown::code_spans(cell).into_iter().map(|(_, span)| span);
     spans
