@@ -57,7 +57,7 @@ pub struct Policy {
     pub quota: Option<Quota>,
 }
 
-/// Calls per window, with a burst. It is kept, and not enforced yet: that comes with the doors' limits.
+/// How many calls a period brings, evenly, and how many may come at once: the burst. For each Key Set or shared key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
@@ -70,7 +70,7 @@ pub struct RateLimit {
     pub burst: Option<i64>,
 }
 
-/// Calls per UTC day or month. It is kept, and not enforced yet: that comes with the doors' limits.
+/// Calls per UTC day or month. For each Key Set or shared key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quota {

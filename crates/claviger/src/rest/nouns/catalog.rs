@@ -18,11 +18,8 @@ const API_SETTINGS: &[Flag] = &[
     json("credential-headers", "{\"preset\": \"ibm\"} or {\"key\": \"X-…\", \"secret\": \"X-…\"}"),
     list("permissions", "Its own permissions, such as orders:read,orders:write"),
     text("policy-template-id", "The policy of its Key Sets; otherwise the template Default"),
-    rate(
-        "rate-limit",
-        "LIMIT/PER, PER second, minute or hour, such as 100/minute; none: no limit; kept, not enforced yet",
-    ),
-    rate("quota", "LIMIT/PER, PER day or month; none: no quota; kept, not enforced yet"),
+    rate("rate-limit", "LIMIT/PER, PER second, minute or hour, such as 100/minute; none: no limit"),
+    rate("quota", "LIMIT/PER, PER day or month; none: no quota"),
     json("cors", "Which pages may call it from a browser"),
     nullable_list("ip-allow-list", "The only networks it is called from; none (default): any"),
     text("visibility", "organization (default) or all"),
@@ -86,11 +83,8 @@ const POLICY: &[Flag] = &[
     boolean("retrievable", "Whether credentials can be shown again (false)"),
     text("approval", "none (default) or required"),
     list("notify-before", "When consumers are told before an end (P7D,P1D)"),
-    rate(
-        "rate-limit",
-        "LIMIT/PER, PER second, minute or hour; none (default): no limit; kept, not enforced yet",
-    ),
-    rate("quota", "LIMIT/PER, PER day or month; none (default): no quota; kept, not enforced yet"),
+    rate("rate-limit", "LIMIT/PER, PER second, minute or hour; none (default): no limit"),
+    rate("quota", "LIMIT/PER, PER day or month; none (default): no quota"),
 ];
 
 pub(super) const POLICY_TEMPLATES: Noun = Noun {

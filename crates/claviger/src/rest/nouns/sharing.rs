@@ -7,10 +7,7 @@ use crate::rest::verb::{
 
 /// What a shared key is limited to.
 const BOUNDS: &[Flag] = &[
-    rate(
-        "rate-limit",
-        "LIMIT/PER, PER second, minute or hour, such as 100/minute; none: no limit; kept, not enforced yet",
-    ),
+    rate("rate-limit", "LIMIT/PER, PER second, minute or hour, such as 100/minute; none: no limit"),
     nullable_list("ip-allow-list", "The only networks it is good from; none (default): any"),
 ];
 
