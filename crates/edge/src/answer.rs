@@ -142,15 +142,22 @@ impl Problem {
     /// With `auth_request` every refusal that is not 401 is 403, since nginx makes 500 of all others; the
     /// code keeps what it was.
     pub(crate) fn into_response(self, id: &RequestId, auth_request: bool) -> Response<Full<Bytes>> {
+        let (status, headers, body) = self.into_parts(id, auth_request);
+        let mut response = Response::new(Full::from(body));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+
+    /// What the response is made of, for a protocol that has its own shape for it.
+    pub(crate) fn into_parts(self, id: &RequestId, auth_request: bool) -> (StatusCode, HeaderMap, Vec<u8>) {
         let status = match self.status {
             StatusCode::UNAUTHORIZED => self.status,
             _ if auth_request => StatusCode::FORBIDDEN,
             other => other,
         };
         let body = self.body(status, id);
-        let mut response = Response::new(Full::from(body));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
+        let mut headers = HeaderMap::with_capacity(8);
         headers.insert(CODE, HeaderValue::from_static(self.code));
         headers.insert(REQUEST_ID, id.0.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -170,7 +177,7 @@ impl Problem {
         if let Some(methods) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(methods));
         }
-        response
+        (status, headers, body)
     }
 
     fn body(&self, status: StatusCode, id: &RequestId) -> Vec<u8> {

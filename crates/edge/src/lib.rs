@@ -8,17 +8,20 @@
 
 mod answer;
 mod decider;
+mod ext_authz;
 mod forward_auth;
 mod gateway;
 mod path;
 mod patient;
 mod percent;
+mod permissions;
 mod request_id;
 mod serve;
 mod tls;
 mod traffic;
 
 pub use decider::Clock;
+pub use ext_authz::{ExtAuthz, ExtAuthzSettings, ext_authz_not_ready};
 pub use forward_auth::{Dialect, FORWARD_AUTH_PATH, ForwardAuth, Settings};
 pub use gateway::{Gateway, GatewayBody, GatewaySettings, gateway_not_ready, upstream_tls};
 pub use serve::{Connection, Limits, serve, serve_calls};

@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 
 use crate::percent;
-
-/// So many permissions can be asked for in one call.
-const MAX_PERMISSIONS: usize = 32;
+use crate::permissions::Permissions;
 
 /// What the proxy was told to ask.
 #[derive(Debug, Default)]
@@ -22,12 +20,6 @@ pub(super) struct Query<'a> {
 pub(super) struct BadQuery {
     pub(super) parameter: String,
     pub(super) auth_request: bool,
-}
-
-/// The permissions asked for, in their order.
-pub(super) struct Asked<'a> {
-    words: [&'a str; MAX_PERMISSIONS],
-    count: usize,
 }
 
 impl<'a> Query<'a> {
@@ -54,7 +46,7 @@ impl<'a> Query<'a> {
         let slot = match name {
             "api" => &mut self.api,
             "environment" => &mut self.environment,
-            "permissions" if words(&value).count() <= MAX_PERMISSIONS => &mut self.permissions,
+            "permissions" if Permissions::parse(&value).is_some() => &mut self.permissions,
             "errors" if value == "auth_request" && !self.auth_request => {
                 self.auth_request = true;
                 return Some(());
@@ -64,24 +56,10 @@ impl<'a> Query<'a> {
         slot.replace(value).is_none().then_some(())
     }
 
-    pub(super) fn permissions(&self) -> Asked<'_> {
-        let mut asked = Asked { words: [""; MAX_PERMISSIONS], count: 0 };
-        for word in words(self.permissions.as_deref().unwrap_or_default()).take(MAX_PERMISSIONS) {
-            asked.words[asked.count] = word;
-            asked.count += 1;
-        }
-        asked
+    pub(super) fn permissions(&self) -> Permissions<'_> {
+        let list = self.permissions.as_deref().unwrap_or_default();
+        Permissions::parse(list).unwrap_or_default()
     }
-}
-
-impl<'a> Asked<'a> {
-    pub(super) fn as_slice(&self) -> &[&'a str] {
-        &self.words[..self.count]
-    }
-}
-
-fn words(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim).filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]

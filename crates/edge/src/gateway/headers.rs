@@ -140,7 +140,7 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 }
 
 /// Headers that Claviger alone sets. CGI and its kin read `_` as `-`.
-fn is_ours(name: &str) -> bool {
+pub(crate) fn is_ours(name: &str) -> bool {
     begins(name, "x-claviger-") || begins(name, "claviger-")
 }
 

@@ -35,6 +35,8 @@ use tokio_util::task::TaskTracker;
 pub use self::body::GatewayBody;
 pub use self::connector::upstream_tls;
 
+pub(crate) use self::headers::is_ours;
+
 use self::body::{Direction, Outgoing, Passing};
 use self::connector::Pools;
 use self::cors::Grant;

@@ -1,0 +1,70 @@
+//! What Envoy is told: what to write into the call and take out of it, or what to answer in place of the upstream.
+
+use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
+use envoy_types::pb::envoy::config::core::v3::{HeaderValue as Value, HeaderValueOption};
+use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
+use envoy_types::pb::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse, OkHttpResponse};
+use envoy_types::pb::envoy::r#type::v3::HttpStatus;
+use envoy_types::pb::google::rpc::Status;
+use http::HeaderMap;
+use tonic::Code;
+
+use crate::answer::{self, Problem};
+use crate::decider::Decided;
+use crate::gateway::is_ours;
+use crate::request_id::RequestId;
+
+/// The call goes on with who calls, without its credential, and without what it said of itself in our name.
+pub(super) fn passed(decided: &Decided<'_>, headers: &HeaderMap) -> CheckResponse {
+    let mut identity = HeaderMap::with_capacity(8);
+    answer::put_identity(&decided.decision, &mut identity);
+    let goes = |name: &str| is_ours(name) || decided.extracted.takes(&decided.places, name);
+    // Envoy takes out after it has written.
+    let doomed = headers.keys().filter(|name| goes(name.as_str()) && !identity.contains_key(*name));
+    let reply = OkHttpResponse {
+        headers_to_remove: doomed.map(|name| name.as_str().to_owned()).collect(),
+        headers: options(&identity),
+        ..OkHttpResponse::default()
+    };
+    response(Code::Ok, HttpResponse::OkResponse(reply))
+}
+
+/// The caller gets this problem, as at every door.
+pub(super) fn denied(problem: Problem, id: &RequestId) -> CheckResponse {
+    let (status, headers, body) = problem.into_parts(id, false);
+    let reply = DeniedHttpResponse {
+        status: Some(HttpStatus { code: i32::from(status.as_u16()) }),
+        headers: options(&headers),
+        body: String::from_utf8(body).unwrap_or_default(),
+    };
+    response(Code::PermissionDenied, HttpResponse::DeniedResponse(reply))
+}
+
+fn response(code: Code, reply: HttpResponse) -> CheckResponse {
+    let status = Status { code: i32::from(code), ..Status::default() };
+    CheckResponse { status: Some(status), http_response: Some(reply), ..CheckResponse::default() }
+}
+
+/// The first line of each name in the place of what is there, the others beside it.
+fn options(headers: &HeaderMap) -> Vec<HeaderValueOption> {
+    let mut options = Vec::with_capacity(headers.len());
+    for name in headers.keys() {
+        for (at, value) in headers.get_all(name).iter().enumerate() {
+            let action = match at {
+                0 => HeaderAppendAction::OverwriteIfExistsOrAdd,
+                _ => HeaderAppendAction::AppendIfExistsOrAdd,
+            };
+            let header = Value {
+                key: name.as_str().to_owned(),
+                raw_value: value.as_bytes().to_vec(),
+                ..Value::default()
+            };
+            options.push(HeaderValueOption {
+                header: Some(header),
+                append_action: i32::from(action),
+                ..HeaderValueOption::default()
+            });
+        }
+    }
+    options
+}
