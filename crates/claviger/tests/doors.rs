@@ -1,5 +1,5 @@
 //! One decision, many translators: one table of requests goes through every door of real servers, through the
-//! built-in gateway, a real nginx and a real Caddy too, and has one answer.
+//! built-in gateway, a real nginx, a real Caddy and a real Envoy too, and has one answer.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 

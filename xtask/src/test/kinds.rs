@@ -23,7 +23,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind { name: "use cases", arguments: &["--test", "service*"] },
     Kind { name: "HTTP", arguments: &["--test", "rest*", "--test", "listening*", "--test", "egress*"] },
     Kind {
-        name: "doors, nginx and Caddy",
+        name: "doors: gateway, nginx, Caddy, Envoy",
         arguments: &["--test", "forward_auth*", "--test", "gateway*", "--test", "doors*"],
     },
     Kind { name: "limits, with Redis", arguments: &["--test", "limits*"] },

@@ -60,13 +60,14 @@ fn build() -> Result<()> {
 /// Runs these kinds in turn against one PostgreSQL, which ends with this call however it ends.
 fn run_all(kinds: &[&Kind]) -> Result<Tally> {
     step("start PostgreSQL");
+    let path = programs::with_envoy()?;
     let postgres = Postgres::start();
     say(&format!("   {POSTGRES_VARIABLE}={}", postgres.address()));
     let mut tally = Tally::default();
     for kind in kinds {
         step(&format!("test: {}", kind.name));
         let mut command = cargo(&["test", "--locked", "--workspace"]);
-        command.args(kind.arguments).env(POSTGRES_VARIABLE, postgres.address());
+        command.args(kind.arguments).env(POSTGRES_VARIABLE, postgres.address()).env("PATH", &path);
         tally.run(kind.name, &mut command)?;
     }
     Ok(tally)

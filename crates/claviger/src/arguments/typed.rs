@@ -160,7 +160,7 @@ pub(super) struct ServeFlags {
     /// The built-in gateway; checked, but nothing listens there yet
     #[arg(long, value_name = "ADDRESS")]
     pub(super) gateway_listen: Option<String>,
-    /// Envoy's external authorization; checked, but nothing listens there yet
+    /// Envoy's external authorization
     #[arg(long, value_name = "ADDRESS")]
     pub(super) ext_authz_listen: Option<String>,
     /// Prometheus metrics

@@ -85,7 +85,7 @@ section! {
         listen: SocketAddr, Form::Address, "\"127.0.0.1:7700\"";
         /// Where the built-in gateway listens: `/{api}/…` goes to the API's upstream if it may.
         gateway_listen: SocketAddr, Form::Address, "\"127.0.0.1:7701\"";
-        /// Where Envoy's external authorization will listen. Checked, but nothing listens there yet.
+        /// Where Envoy's external authorization listens (gRPC).
         ext_authz_listen: SocketAddr, Form::Address, "\"127.0.0.1:7702\"";
         /// Where `/metrics` is, and nowhere else.
         metrics_listen: SocketAddr, Form::Address, "\"127.0.0.1:7703\"";

@@ -15,6 +15,8 @@ const OWN_FILES: u64 = 256;
 const FEWEST_FILES: u64 = OWN_FILES + 4 * 64;
 /// A few collectors of metrics, each with a connection that it keeps.
 pub(super) const FOR_MONITORING: Limits = Limits { connections: 64, ..Limits::DEFAULT };
+/// Proxies, each with a connection for each of its threads, on which it asks of all its callers.
+pub(super) const FOR_ENVOY: Limits = Limits { connections: 1_024, ..Limits::DEFAULT };
 
 /// The doors that exist, each on its address.
 #[derive(Debug)]
@@ -22,6 +24,7 @@ pub(super) struct Listeners {
     /// REST API and forward-auth.
     pub(super) main: TcpListener,
     pub(super) gateway: TcpListener,
+    pub(super) ext_authz: TcpListener,
     pub(super) metrics: TcpListener,
 }
 
@@ -31,13 +34,15 @@ impl Listeners {
         Ok(Self {
             main: bind("listen", configuration.listen).await?,
             gateway: bind("gateway_listen", configuration.gateway_listen).await?,
+            ext_authz: bind("ext_authz_listen", configuration.ext_authz_listen).await?,
             metrics: bind("metrics_listen", configuration.metrics_listen).await?,
         })
     }
 
     /// All addresses of ours, with the ports that the system chose where it was left to choose.
     pub(super) fn own(&self, configuration: &Configuration) -> Vec<SocketAddr> {
-        let taken = [&self.main, &self.gateway, &self.metrics].into_iter().flat_map(TcpListener::local_addr);
+        let taken = [&self.main, &self.gateway, &self.ext_authz, &self.metrics];
+        let taken = taken.into_iter().flat_map(TcpListener::local_addr);
         own(configuration).into_iter().filter(|address| address.port() != 0).chain(taken).collect()
     }
 }
@@ -49,7 +54,7 @@ async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener>
     })
 }
 
-/// All addresses of ours, those of doors that do not exist yet included: no upstream may be one of them.
+/// All addresses of ours: no upstream may be one of them.
 pub(super) fn own(configuration: &Configuration) -> Vec<SocketAddr> {
     vec![
         configuration.listen,

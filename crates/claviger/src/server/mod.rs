@@ -7,6 +7,7 @@
 
 mod assembly;
 mod data;
+mod ext_authz;
 mod faces;
 mod gateway;
 mod keeper;
@@ -31,6 +32,7 @@ pub(crate) use signals::watch as watch_signals;
 
 use crate::configuration::Configuration;
 use crate::telemetry::{self, Metrics};
+use ext_authz::ExtAuthzDoor;
 use gateway::GatewayDoor;
 use listeners::Listeners;
 use switchboard::Switchboard;
@@ -56,6 +58,7 @@ pub(crate) struct Opened {
     switchboard: Switchboard,
     listening: Vec<JoinHandle<()>>,
     gateway: GatewayDoor,
+    ext_authz: ExtAuthzDoor,
     stop: CancellationToken,
 }
 
@@ -82,6 +85,7 @@ impl Opened {
         let stop = CancellationToken::new();
         let own = listeners.own(&configuration);
         let gateway = GatewayDoor::open(listeners.gateway, &configuration, own, &stop)?;
+        let ext_authz = ExtAuthzDoor::open(listeners.ext_authz, &stop);
         let listening = vec![
             tokio::spawn(switchboard.clone().serve(
                 listeners.main,
@@ -96,8 +100,8 @@ impl Opened {
             )),
             tokio::spawn(tasks::upkeep(metrics)),
         ];
-        tracing::info!(listen = %configuration.listen, gateway = %configuration.gateway_listen, metrics = %configuration.metrics_listen, "listening");
-        Ok(Self { configuration, store, switchboard, listening, gateway, stop })
+        tracing::info!(listen = %configuration.listen, gateway = %configuration.gateway_listen, ext_authz = %configuration.ext_authz_listen, metrics = %configuration.metrics_listen, "listening");
+        Ok(Self { configuration, store, switchboard, listening, gateway, ext_authz, stop })
     }
 
     /// Waits until the database is initialised, then puts everything together. None: told to end first.
@@ -120,6 +124,7 @@ impl Opened {
         }
         let failures = Arc::new(Failures::new(self.configuration.doors.failures_per_minute));
         self.gateway.connect(&service, &self.configuration, Arc::clone(&failures))?;
+        self.ext_authz.connect(&service, &self.configuration, Arc::clone(&failures));
         self.switchboard.connect(faces::of(&service, &self.configuration, failures));
         let tasks = Tasks::start(&service, &self.stop);
         tracing::info!(public_url = self.configuration.public_url, "ready");
@@ -160,7 +165,7 @@ impl Opened {
         let [main, metrics, upkeep] =
             <[_; 3]>::try_from(self.listening).unwrap_or_else(|_| unreachable!("three"));
         upkeep.abort();
-        let _ = tokio::join!(main, metrics, self.gateway.close());
+        let _ = tokio::join!(main, metrics, self.gateway.close(), self.ext_authz.close());
         if let Some(service) = service {
             service.end_retrievals().await;
         }

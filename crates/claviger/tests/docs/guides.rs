@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use claviger_client::Client;
-use claviger_testkit::{Caddy, Claviger, Nginx, Server, Upstream, free_port};
+use claviger_testkit::{Caddy, Claviger, Envoy, Nginx, Server, Upstream, free_port};
 use serde_json::{Value, json};
 
 use super::guide::Guide;
@@ -125,6 +125,31 @@ fn behind_caddy() {
     doors.server.kill();
     let status = status_of(&port.address().to_string(), &doors.key);
     assert_eq!(status, "502", "a door that can't ask stays closed");
+}
+
+#[test]
+fn behind_envoy() {
+    let (upstream, port) = (Upstream::start(), free_port());
+    let doors = Doors::new(claviger(), &upstream);
+    let number = |port: u16| format!("port_value: {port} ");
+    let ext_authz = doors.server.ext_authz_url().rsplit(':').next().unwrap().parse().unwrap();
+    let guide = Guide::read(
+        "envoy.md",
+        &[
+            ("port_value: 7702 ", number(ext_authz)),
+            ("port_value: 8080 ", number(port.address().port())),
+            ("port_value: 9000 ", number(upstream.address().port())),
+            ("127.0.0.1:8080", port.address().to_string()),
+        ],
+    );
+    let _envoy = Envoy::start(guide.only("yaml"), &port);
+    doors.run(&guide);
+    let seen = upstream.seen();
+    assert_eq!(seen.len(), 2, "the refused calls did not reach it");
+    assert!(seen.iter().all(|seen| seen.header("x-api-key").is_none()));
+    doors.server.kill();
+    let status = status_of(&port.address().to_string(), &doors.key);
+    assert_eq!(status, "503", "a door that can't ask stays closed");
 }
 
 #[test]

@@ -1,6 +1,16 @@
 //! The doors, each as whoever stands before it asks.
 
+use std::collections::HashMap;
+
 use claviger_client::reqwest::{RequestBuilder, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use envoy_types::pb::envoy::config::core::v3::address::Address as Kind;
+use envoy_types::pb::envoy::config::core::v3::{Address, SocketAddress};
+use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request};
+use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
+use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
+use envoy_types::pb::envoy::service::auth::v3::{AttributeContext, CheckRequest, CheckResponse};
 use serde_json::{Value, json};
 
 use super::scene::Scene;
@@ -41,9 +51,12 @@ pub(super) enum Door {
     Caddy,
     /// The built-in one.
     Gateway,
+    /// Envoy's question, from a client of gRPC.
+    ExtAuthz,
+    Envoy,
 }
 
-pub(super) const DOORS: [Door; 8] = [
+pub(super) const DOORS: [Door; 10] = [
     Door::Verify,
     Door::VerifyBatch,
     Door::Forwarded,
@@ -52,9 +65,11 @@ pub(super) const DOORS: [Door; 8] = [
     Door::Nginx,
     Door::Caddy,
     Door::Gateway,
+    Door::ExtAuthz,
+    Door::Envoy,
 ];
 
-/// What a door answered. Behind Caddy and the gateway a good call has its upstream's answer, and no code.
+/// What a door answered. Behind Caddy, Envoy and the gateway a good call has its upstream's answer, and no code.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -80,7 +95,14 @@ impl Door {
             }
             Self::Forwarded => told(self.request(scene, question).await),
             Self::Original | Self::AuthRequest => told(self.request(scene, question).await),
-            Self::Nginx | Self::Caddy | Self::Gateway => told(self.request(scene, question).await),
+            Self::Nginx | Self::Caddy | Self::Gateway | Self::Envoy => {
+                told(self.request(scene, question).await)
+            }
+            Self::ExtAuthz => {
+                let address = scene.node.server.ext_authz_url();
+                let mut client = AuthorizationClient::connect(address).await.unwrap();
+                checked(client.check(question.check()).await.unwrap().into_inner())
+            }
         }
     }
 
@@ -92,7 +114,7 @@ impl Door {
 
     /// What it must answer.
     pub(super) fn expected(self, question: &Question<'_>) -> Answer {
-        let silent = matches!(self, Self::Caddy | Self::Gateway) && question.code == "valid";
+        let silent = matches!(self, Self::Caddy | Self::Gateway | Self::ExtAuthz | Self::Envoy) && question.code == "valid";
         let code = (!silent).then(|| question.code.to_owned());
         let status = match self {
             Self::Verify | Self::VerifyBatch => 200,
@@ -116,7 +138,9 @@ impl Door {
                 let server = if told { &scene.other_node.server } else { &scene.node.server };
                 format!("{}/{}/42", server.gateway_url(), question.api)
             }
+            Self::Envoy => format!("http://{}/orders/42", scene.envoy.address()),
             Self::Verify | Self::VerifyBatch => unreachable!("asked in JSON"),
+            Self::ExtAuthz => unreachable!("asked over gRPC"),
         };
         let request = question.present(scene.http.get(address)).header("x-forwarded-for", question.ip);
         let request = match self {
@@ -126,13 +150,63 @@ impl Door {
             Self::Original | Self::AuthRequest => {
                 request.header("x-original-method", "GET").header("x-original-uri", "/orders/42")
             }
+            Self::Envoy => request.header(ROUTE, question.route()),
             _ => request,
         };
         request.send().await.unwrap()
     }
 }
 
+/// Names the route of a call through Envoy: what is asked stands in Envoy's configuration.
+pub(super) const ROUTE: &str = "x-route";
+
 impl Question<'_> {
+    /// Where Envoy's configuration asks this.
+    pub(super) fn route(&self) -> String {
+        route(self.api, self.environment, self.permissions)
+    }
+
+    /// What Envoy would ask.
+    fn check(&self) -> CheckRequest {
+        let told = [
+            ("api", Some(self.api.to_owned())),
+            ("environment", self.environment.map(str::to_owned)),
+            ("permissions", (!self.permissions.is_empty()).then(|| self.permissions.join(","))),
+        ];
+        let told = told.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let caller = SocketAddress { address: self.ip.to_owned(), ..SocketAddress::default() };
+        let address = Address { address: Some(Kind::SocketAddress(caller)) };
+        let http = HttpRequest {
+            method: "GET".to_owned(),
+            path: "/orders/42".to_owned(),
+            headers: self.headers(),
+            ..HttpRequest::default()
+        };
+        CheckRequest {
+            attributes: Some(AttributeContext {
+                source: Some(Peer { address: Some(address), ..Peer::default() }),
+                request: Some(Request { http: Some(http), ..Request::default() }),
+                context_extensions: told.collect(),
+                ..AttributeContext::default()
+            }),
+        }
+    }
+
+    fn headers(&self) -> HashMap<String, String> {
+        let named = |fields: &[(&str, &str)]| -> HashMap<String, String> {
+            fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        match self.presented {
+            Presented::Nothing => named(&[(":path", "/orders/42")]),
+            Presented::Key(key) => named(&[("x-api-key", key)]),
+            Presented::Pair((key, secret)) => named(&[("x-api-key", key), ("x-api-secret", secret)]),
+            Presented::Basic((name, password)) => {
+                let credential = STANDARD.encode(format!("{name}:{password}"));
+                named(&[("authorization", &format!("Basic {credential}"))])
+            }
+        }
+    }
+
     fn query(&self) -> String {
         let mut query = format!("api={}", self.api);
         if let Some(environment) = self.environment {
@@ -168,6 +242,28 @@ impl Question<'_> {
             Presented::Key(key) => request.header("x-api-key", key),
             Presented::Pair((key, secret)) => request.header("x-api-key", key).header("x-api-secret", secret),
             Presented::Basic((name, password)) => request.basic_auth(name, Some(password)),
+        }
+    }
+}
+
+pub(super) fn route(api: &str, environment: Option<&str>, permissions: &[&str]) -> String {
+    format!("{api} {} {}", environment.unwrap_or("-"), permissions.join(","))
+}
+
+/// What Envoy would be told.
+fn checked(response: CheckResponse) -> Answer {
+    let code = response.status.unwrap().code;
+    match response.http_response.unwrap() {
+        HttpResponse::OkResponse(_) => {
+            assert_eq!(code, 0);
+            Answer { status: 200, code: None }
+        }
+        HttpResponse::DeniedResponse(denied) => {
+            assert_ne!(code, 0);
+            let headers = denied.headers.into_iter().map(|option| option.header.unwrap());
+            let mut told = headers.filter(|header| header.key == "x-claviger-code");
+            let code = told.next().map(|header| header.value);
+            Answer { status: denied.status.unwrap().code.try_into().unwrap(), code }
         }
     }
 }

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use claviger_client::Client;
 use claviger_client::reqwest;
-use claviger_testkit::{Caddy, Claviger, Nginx, Port, Server, Upstream, free_port};
+use claviger_testkit::{Caddy, Claviger, Envoy, Nginx, Port, Server, Upstream, free_port};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+
+use super::door::{ROUTE, route};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -23,8 +25,9 @@ pub(super) struct Scene {
     pub(super) other_node: Node,
     pub(super) nginx: Port,
     pub(super) caddy: Port,
+    pub(super) envoy: Port,
     pub(super) held: Credentials,
-    _proxies: (Nginx, Caddy, Upstream),
+    _proxies: (Nginx, Caddy, Envoy, Upstream),
 }
 
 /// A server, and its REST API in the owner's hands.
@@ -73,12 +76,13 @@ impl Scene {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let mut held = runtime.block_on(held(&node.client, &upstream));
         held.service_key = service_key;
-        let (nginx, caddy) = (free_port(), free_port());
+        let (nginx, caddy, envoy) = (free_port(), free_port(), free_port());
         let nginx_runs = Nginx::start(&nginx_configuration(&nginx, &other_node, &upstream), &nginx);
         let caddy_runs = Caddy::start(&caddyfile(&caddy, &node, &upstream), &caddy);
+        let envoy_runs = Envoy::start(&envoy_bootstrap(&envoy, &node, &upstream), &envoy);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let proxies = (nginx_runs, caddy_runs, upstream);
-        let scene = Self { runtime, http, node, other_node, nginx, caddy, held, _proxies: proxies };
+        let proxies = (nginx_runs, caddy_runs, envoy_runs, upstream);
+        let scene = Self { runtime, http, node, other_node, nginx, caddy, envoy, held, _proxies: proxies };
         scene.wait_for_the_other_node();
         scene
     }
@@ -231,9 +235,7 @@ fn text(value: &Value) -> String {
 /// The guide's configuration, with the query of the call passed on to forward-auth, and its word about where it comes
 /// from: both are for the table to say.
 fn nginx_configuration(port: &Port, node: &Node, upstream: &Upstream) -> String {
-    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/nginx.md");
-    let guide = std::fs::read_to_string(guide).unwrap();
-    let server = guide.split("```nginx\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let server = from_the_guide("nginx", "nginx");
     let mut configuration = format!("map $request_uri $told {{ ~\\?(?<asked>.*)$ $asked; }}\n{server}");
     for (shown, real) in [
         ("127.0.0.1:8080", port.address().to_string()),
@@ -242,10 +244,62 @@ fn nginx_configuration(port: &Port, node: &Node, upstream: &Upstream) -> String 
         ("errors=auth_request;", "errors=auth_request&$told;".to_owned()),
         ("X-Forwarded-For $remote_addr", "X-Forwarded-For $http_x_forwarded_for".to_owned()),
     ] {
-        assert!(configuration.contains(shown), "the guide does not say {shown}");
-        configuration = configuration.replace(shown, &real);
+        configuration = with(&configuration, shown, &real);
     }
     configuration
+}
+
+/// The block in this language.
+fn from_the_guide(guide: &str, language: &str) -> String {
+    let file = format!("{}/../../docs/{guide}.md", env!("CARGO_MANIFEST_DIR"));
+    let guide = std::fs::read_to_string(file).unwrap();
+    let block = guide.split(&format!("```{language}\n")).nth(1).and_then(|rest| rest.split("```").next());
+    block.unwrap().to_owned()
+}
+
+fn with(configuration: &str, shown: &str, real: &str) -> String {
+    assert!(configuration.contains(shown), "the guide does not say {shown}");
+    configuration.replace(shown, real)
+}
+
+/// The guide's bootstrap, with a route for each thing that the table asks.
+fn envoy_bootstrap(port: &Port, node: &Node, upstream: &Upstream) -> String {
+    let mut routes = String::new();
+    let permissions = [&[][..], &["orders:read"], &["orders:write"], &["orders:read", "orders:write"]];
+    for api in ["orders", "brief", "hidden", "nowhere", "stock", "fenced"] {
+        for environment in [None, Some("production"), Some("sandbox")] {
+            for permissions in permissions {
+                let mut told = format!("api: {api}");
+                if let Some(environment) = environment {
+                    told.push_str(&format!(", environment: {environment}"));
+                }
+                if !permissions.is_empty() {
+                    told.push_str(&format!(", permissions: \"{}\"", permissions.join(",")));
+                }
+                routes.push_str(&format!(
+                    r#"
+                        - match: {{ prefix: /, headers: [{{ name: {ROUTE}, string_match: {{ exact: "{}" }} }}] }}
+                          route: {{ cluster: orders }}
+                          typed_per_filter_config:
+                            envoy.filters.http.ext_authz:
+                              "@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute
+                              check_settings: {{ context_extensions: {{ {told} }} }}"#,
+                    route(api, environment, permissions)
+                ));
+            }
+        }
+    }
+    let one = "                        - match: { prefix: /orders/ }\n                          route: { cluster: orders }";
+    let ext_authz = node.server.ext_authz_url();
+    let mut bootstrap = with(&from_the_guide("envoy", "yaml"), one, &routes);
+    for (shown, real) in [
+        ("port_value: 8080 ", format!("port_value: {} ", port.address().port())),
+        ("port_value: 7702 ", format!("port_value: {} ", ext_authz.rsplit(':').next().unwrap())),
+        ("port_value: 9000 ", format!("port_value: {} ", upstream.address().port())),
+    ] {
+        bootstrap = with(&bootstrap, shown, &real);
+    }
+    bootstrap
 }
 
 /// What the guide says, likewise.

@@ -54,11 +54,9 @@ fn options(headers: &HeaderMap) -> Vec<HeaderValueOption> {
                 0 => HeaderAppendAction::OverwriteIfExistsOrAdd,
                 _ => HeaderAppendAction::AppendIfExistsOrAdd,
             };
-            let header = Value {
-                key: name.as_str().to_owned(),
-                raw_value: value.as_bytes().to_vec(),
-                ..Value::default()
-            };
+            // Of a refusal Envoy reads `value` alone. What we say is UTF-8.
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            let header = Value { key: name.as_str().to_owned(), value, ..Value::default() };
             options.push(HeaderValueOption {
                 header: Some(header),
                 append_action: i32::from(action),
