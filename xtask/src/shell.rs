@@ -1,6 +1,6 @@
 //! Running other programs in sight of the caller, and speaking to them. The only place that prints.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -56,6 +56,13 @@ pub(crate) fn host() -> Result<String> {
 #[expect(clippy::disallowed_methods, reason = "cargo's own variable, followed as cargo does")]
 pub(crate) fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
+/// The search path with a folder behind all others.
+#[expect(clippy::disallowed_methods, reason = "what tests run is looked for where this command was told to")]
+pub(crate) fn search_path_and(folder: PathBuf) -> Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Ok(std::env::join_paths(std::env::split_paths(&path).chain([folder]))?)
 }
 
 /// Runs it with its output in sight; its failure is an error.

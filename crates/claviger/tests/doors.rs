@@ -5,6 +5,8 @@
 
 #[path = "doors/door.rs"]
 mod door;
+#[path = "doors/ext_authz.rs"]
+mod ext_authz;
 #[path = "doors/parity.rs"]
 mod parity;
 #[path = "doors/scene.rs"]

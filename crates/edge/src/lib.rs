@@ -1,7 +1,6 @@
 //! The doors of the data plane: each turns its protocol into a [`claviger_verify::Request`] and the
-//! decision into its protocol, and none decides by itself. So far forward-auth, which nginx
-//! (`auth_request`), Caddy and Traefik ask, and the gateway, which passes calls on itself; Envoy's ext_authz comes
-//! later.
+//! decision into its protocol, and none decides by itself. They are forward-auth, which nginx
+//! (`auth_request`), Caddy and Traefik ask; Envoy's ext_authz; and the gateway, which passes calls on itself.
 //!
 //! A door knows memory alone: the binary feeds the index from the log. What all faces share, doors or not, is
 //! the server under them.

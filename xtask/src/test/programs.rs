@@ -45,11 +45,8 @@ pub(super) fn install_missing() -> Result<()> {
 }
 
 /// The search path with Envoy on it.
-#[expect(clippy::disallowed_methods, reason = "the tests look for programs where this command was told to")]
 pub(super) fn with_envoy() -> Result<OsString> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).chain([envoy()?]).collect();
-    Ok(std::env::join_paths(folders)?)
+    shell::search_path_and(envoy()?)
 }
 
 /// The folder that has Envoy, installed there if the search path has none.

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use claviger_client::reqwest::{RequestBuilder, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use claviger_client::reqwest::{RequestBuilder, Response};
 use envoy_types::pb::envoy::config::core::v3::address::Address as Kind;
 use envoy_types::pb::envoy::config::core::v3::{Address, SocketAddress};
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request};
@@ -114,7 +114,8 @@ impl Door {
 
     /// What it must answer.
     pub(super) fn expected(self, question: &Question<'_>) -> Answer {
-        let silent = matches!(self, Self::Caddy | Self::Gateway | Self::ExtAuthz | Self::Envoy) && question.code == "valid";
+        let silent = matches!(self, Self::Caddy | Self::Gateway | Self::ExtAuthz | Self::Envoy)
+            && question.code == "valid";
         let code = (!silent).then(|| question.code.to_owned());
         let status = match self {
             Self::Verify | Self::VerifyBatch => 200,
@@ -247,7 +248,7 @@ impl Question<'_> {
 }
 
 pub(super) fn route(api: &str, environment: Option<&str>, permissions: &[&str]) -> String {
-    format!("{api} {} {}", environment.unwrap_or("-"), permissions.join(","))
+    format!("{api}|{}|{}", environment.unwrap_or_default(), permissions.join(","))
 }
 
 /// What Envoy would be told.
@@ -265,6 +266,7 @@ fn checked(response: CheckResponse) -> Answer {
             let code = told.next().map(|header| header.value);
             Answer { status: denied.status.unwrap().code.try_into().unwrap(), code }
         }
+        HttpResponse::ErrorResponse(error) => panic!("{error:?}"),
     }
 }
 

@@ -114,7 +114,7 @@ impl Scene {
 }
 
 impl Node {
-    fn new(claviger: Claviger, service_key: &str) -> Self {
+    pub(super) fn new(claviger: Claviger, service_key: &str) -> Self {
         let server = claviger.serve();
         let client = Client::new(&server.url()).unwrap().with_key(service_key).unwrap();
         Self { _claviger: claviger, server, client }
@@ -174,7 +174,13 @@ async fn template(client: &Client, body: Value) -> String {
     text(&make(client, "/v1/policy-templates", body).await["id"])
 }
 
-async fn api(client: &Client, slug: &str, auth_types: &[&str], upstream: &Upstream, further: Value) {
+pub(super) async fn api(
+    client: &Client,
+    slug: &str,
+    auth_types: &[&str],
+    upstream: &Upstream,
+    further: Value,
+) {
     let mut body = json!({
         "slug": slug, "name": slug, "upstreams": [upstream.url()], "auth_types": auth_types,
         "requires": "key", "exposed": true,
@@ -184,7 +190,7 @@ async fn api(client: &Client, slug: &str, auth_types: &[&str], upstream: &Upstre
 }
 
 /// A new Application that subscribes to the API.
-async fn subscribe(client: &Client, slug: &str, further: Value) -> Value {
+pub(super) async fn subscribe(client: &Client, slug: &str, further: Value) -> Value {
     static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
     let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let application = make(client, "/v1/applications", json!({ "name": format!("Caller {number}") })).await;
@@ -293,6 +299,11 @@ fn envoy_bootstrap(port: &Port, node: &Node, upstream: &Upstream) -> String {
     let ext_authz = node.server.ext_authz_url();
     let mut bootstrap = with(&from_the_guide("envoy", "yaml"), one, &routes);
     for (shown, real) in [
+        // Where a call comes from is for the table to say, and Envoy would write down the test's own machine.
+        (
+            "use_remote_address: true",
+            "use_remote_address: true\n                skip_xff_append: true".to_owned(),
+        ),
         ("port_value: 8080 ", format!("port_value: {} ", port.address().port())),
         ("port_value: 7702 ", format!("port_value: {} ", ext_authz.rsplit(':').next().unwrap())),
         ("port_value: 9000 ", format!("port_value: {} ", upstream.address().port())),
