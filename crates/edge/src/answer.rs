@@ -172,7 +172,7 @@ impl Problem {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Some(allotment) = self.allotment {
-            put_allotment(*allotment, headers);
+            put_allotment(*allotment, &mut headers);
         }
         if let Some(methods) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(methods));

@@ -50,7 +50,7 @@ impl ExtAuthzDoor {
         };
         let (index, meters) = (Arc::clone(service.index()), Arc::clone(service.meters()));
         // There is one service, and so one door.
-        let _ = self.door.set(ExtAuthz::new(index, meters, failures, settings));
+        let _ = self.door.set(ExtAuthz::new(index, meters, failures, service.limiter().clone(), settings));
     }
 
     /// Lets open calls end; the listener was told to stop.

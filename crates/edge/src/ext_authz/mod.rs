@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use claviger_domain::peers::TrustedPeers;
+use claviger_limits::Limiter;
 use claviger_verify::{Failures, Index, Meters};
 use envoy_types::pb::envoy::service::auth::v3::authorization_server::{Authorization, AuthorizationServer};
 use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
@@ -20,7 +21,7 @@ use tower::ServiceExt as _;
 
 use self::asked::Asked;
 use crate::answer::Problem;
-use crate::decider::{Call, Clock, Decider};
+use crate::decider::{Call, Clock, Decided, Decider};
 use crate::path;
 use crate::request_id::{RequestId, RequestIds};
 
@@ -68,9 +69,10 @@ impl ExtAuthz {
         index: Arc<Index>,
         meters: Arc<Meters>,
         failures: Arc<Failures>,
+        limiter: Limiter,
         settings: ExtAuthzSettings,
     ) -> Self {
-        let decider = Decider::new(index, meters, failures, settings.trusted, settings.clock);
+        let decider = Decider::new(index, meters, failures, limiter, settings.trusted, settings.clock);
         let request_ids = RequestIds::new(format!("{}-e", settings.request_id_prefix));
         Self(AuthorizationServer::new(Checking { decider, request_ids }))
     }
@@ -106,7 +108,7 @@ impl Authorization for Checking {
         let (http, around) =
             asked::call_of(request.into_inner()).ok_or_else(|| tonic::Status::invalid_argument(NO_CALL))?;
         let reply = match Asked::read(&http, &around, peer) {
-            Ok(asked) => self.decide(&asked, &self.request_ids.of(&asked.headers)),
+            Ok(asked) => self.decide(&asked, &self.request_ids.of(&asked.headers)).await,
             Err(problem) => reply::denied(problem, &self.request_ids.of(&HeaderMap::new())),
         };
         Ok(tonic::Response::new(reply))
@@ -114,7 +116,7 @@ impl Authorization for Checking {
 }
 
 impl Checking {
-    fn decide(&self, asked: &Asked<'_>, id: &RequestId) -> CheckResponse {
+    async fn decide(&self, asked: &Asked<'_>, id: &RequestId) -> CheckResponse {
         let api = match asked.api {
             Some(api) => api.into(),
             None => match path::split(asked.path) {
@@ -129,9 +131,10 @@ impl Checking {
             environment: asked.environment,
             permissions: asked.permissions.as_slice(),
         };
-        self.decider.decide(&call, |decided| match decided.refusal() {
+        let then = |decided: &Decided<'_>| match decided.refusal() {
             Some(problem) => reply::denied(problem, id),
             None => reply::passed(decided, call.headers),
-        })
+        };
+        self.decider.decide(&call, then).await
     }
 }

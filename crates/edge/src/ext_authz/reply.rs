@@ -18,12 +18,17 @@ use crate::request_id::RequestId;
 pub(super) fn passed(decided: &Decided<'_>, headers: &HeaderMap) -> CheckResponse {
     let mut identity = HeaderMap::with_capacity(8);
     answer::put_identity(&decided.decision, &mut identity);
+    let mut told = HeaderMap::new();
+    if let Some(allotment) = decided.decision.allotment() {
+        answer::put_allotment(allotment, &mut told);
+    }
     let goes = |name: &str| is_ours(name) || decided.extracted.takes(&decided.places, name);
     // Envoy takes out after it has written.
     let doomed = headers.keys().filter(|name| goes(name.as_str()) && !identity.contains_key(*name));
     let reply = OkHttpResponse {
         headers_to_remove: doomed.map(|name| name.as_str().to_owned()).collect(),
         headers: options(&identity),
+        response_headers_to_add: options(&told),
         ..OkHttpResponse::default()
     };
     response(Code::Ok, HttpResponse::OkResponse(reply))
