@@ -14,7 +14,7 @@ use claviger_domain::time::Timestamp;
 use ipnet::IpNet;
 
 use self::shared::Shared;
-use super::decision::{Proved, Whose};
+use super::decision::{Met, Whose};
 use super::keys::Location;
 use super::record::{KeyRecord, Tag};
 use super::world::{Profile, Standing, World};
@@ -25,8 +25,8 @@ use crate::request::{Credential, Request};
 
 mod shared;
 
-/// The code, and whose credential it was, if that was proved.
-pub(super) type Verdict = (Code, Option<Proved>);
+/// The code, and whose credential was presented where.
+pub(super) type Verdict = (Code, Met);
 
 /// The world is older than a record read in it; look again.
 pub(super) struct Outdated;
@@ -56,6 +56,8 @@ enum Identified<'w> {
 /// Why the way ends before `valid`.
 enum Stop {
     Refused(Code),
+    /// The credential names a key, and does not prove it.
+    Unproved(Code, Whose),
     /// Nothing was presented, and nothing is needed.
     NoIdentity,
     Outdated,
@@ -74,45 +76,58 @@ pub(super) fn decide(
     now: Timestamp,
 ) -> Result<Verdict, Outdated> {
     if freshness == Freshness::Empty {
-        return Ok((Code::Stale, None));
+        return Ok((Code::Stale, Met::default()));
     }
     let target = match target(world, request) {
         Ok(target) => target,
-        Err(code) => return Ok((code, None)),
+        Err(api) => return Ok((Code::ApiNotExposed, Met { api, ..Met::default() })),
     };
+    let at_api = Met { api: target.map(|target| target.slot), ..Met::default() };
     match identify(world, freshness, request, target) {
         Ok(identified) => {
-            let (judged, whose, own) = match &identified {
+            let (judged, own) = match &identified {
                 Identified::Key(found) => {
-                    let whose = Whose::key(&found.key, found.location);
-                    (judge(world, found, request, target, now), whose, found.profile.limits)
+                    (judge(world, found, request, target, now), found.profile.limits)
                 }
                 Identified::Shared(shared) => {
-                    let environment = shared.environment(world, request);
-                    let whose = Whose::Shared { id: shared.facts.id, environment };
-                    (shared.judge(world, request, target), whose, shared.facts.limits())
+                    (shared.judge(world, request, target), shared.facts.limits())
                 }
             };
             let is_limited = !own.is_none() || target.is_some_and(|target| !target.api.limits.is_none());
-            let proved = Proved { whose, api: target.map(|target| target.slot), is_limited };
-            Ok((judged.err().unwrap_or(Code::Valid), Some(proved)))
+            let whose = Some(identified.whose(world, request));
+            let met = Met { whose, proved: true, is_limited, ..at_api };
+            Ok((judged.err().unwrap_or(Code::Valid), met))
         }
-        Err(Stop::NoIdentity) => Ok((without_identity(request, target), None)),
-        Err(Stop::Refused(code)) => Ok((code, None)),
+        Err(Stop::NoIdentity) => Ok((without_identity(request, target), at_api)),
+        Err(Stop::Refused(code)) => Ok((code, at_api)),
+        Err(Stop::Unproved(code, whose)) => Ok((code, Met { whose: Some(whose), ..at_api })),
         Err(Stop::Outdated) => Err(Outdated),
     }
 }
 
-/// `api_not_exposed`, also for an API that never was, and for one that the asker may not see.
-fn target<'w>(world: &'w World, request: &Request<'_>) -> Result<Option<Target<'w>>, Code> {
+impl Identified<'_> {
+    fn whose(&self, world: &World, request: &Request<'_>) -> Whose {
+        match self {
+            Self::Key(found) => Whose::key(&found.key),
+            Self::Shared(shared) => {
+                let environment = shared.environment(world, request);
+                Whose::Shared { id: shared.facts.id, environment }
+            }
+        }
+    }
+}
+
+/// `api_not_exposed`, also for an API that never was, and for one that the asker may not see. An error is the
+/// slot of one that is only not exposed.
+fn target<'w>(world: &'w World, request: &Request<'_>) -> Result<Option<Target<'w>>, Option<u32>> {
     let Some(name) = request.api else { return Ok(None) };
     let scope = Scope { environment_id: None, ..request.scope };
-    world
-        .catalog
-        .api_named(name)
-        .filter(|(_, api)| api.exposed && scope.covers(&api.place()))
-        .map(|(slot, api)| Some(Target { slot, api }))
-        .ok_or(Code::ApiNotExposed)
+    let found = world.catalog.api_named(name).filter(|(_, api)| scope.covers(&api.place()));
+    match found {
+        Some((slot, api)) if api.exposed => Ok(Some(Target { slot, api })),
+        Some((slot, _)) => Err(Some(slot)),
+        None => Err(None),
+    }
 }
 
 /// From `missing` to `secret_mismatch`.
@@ -139,11 +154,14 @@ fn identify<'w>(
             if !visible(world, &identified, request) {
                 return Err(Code::Unknown.into());
             }
-            match &identified {
-                Identified::Key(found) => prove(world, found, secret)?,
-                Identified::Shared(shared) => shared.prove(digest_keys, secret)?,
+            let proved = match &identified {
+                Identified::Key(found) => prove(world, found, secret),
+                Identified::Shared(shared) => shared.prove(digest_keys, secret),
+            };
+            match proved {
+                Ok(()) => Ok(identified),
+                Err(code) => Err(Stop::Unproved(code, identified.whose(world, request))),
             }
-            Ok(identified)
         }
         Presented::SecretAlone { secret, target } => {
             let found = shared::by_secret(world, digest_keys, secret, target);

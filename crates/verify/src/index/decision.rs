@@ -7,14 +7,14 @@ use std::sync::Arc;
 use arc_swap::Guard;
 use claviger_domain::decision::Code;
 use claviger_domain::event::Position;
-use claviger_domain::id::{EnvironmentId, KeyId, KeySetId, OrganizationId, SharedKeyId};
+use claviger_domain::id::{ApiId, EnvironmentId, KeyId, KeySetId, OrganizationId, SharedKeyId};
 use claviger_domain::time::Timestamp;
 
-use super::keys::Location;
-use super::record::{KeyRecord, Life, Minute, References};
+use super::record::{KeyRecord, Life, References};
 use super::world::World;
 use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, SharedKeyFacts};
 use crate::limits::{Allotment, Exceeded, Rules, Subject};
+use crate::meters::UsedKey;
 
 /// The decision on one call. All but the code and the position is told only as far as the credential was
 /// proved (product.md F3); a call that needs no credential has no identity.
@@ -22,16 +22,17 @@ use crate::limits::{Allotment, Exceeded, Rules, Subject};
 pub struct Decision {
     code: Code,
     as_of: Position,
-    proved: Option<Proved>,
+    met: Met,
     cost: u32,
     limits: Option<Result<Allotment, Exceeded>>,
     world: Guard<Arc<World>>,
 }
 
-/// Whose credential was proved, and at which API it was presented.
-#[derive(Clone, Copy)]
-pub(super) struct Proved {
-    pub(super) whose: Whose,
+/// Whose credential was presented, and at which API. Meters count all of it; callers hear of what was proved.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Met {
+    pub(super) whose: Option<Whose>,
+    pub(super) proved: bool,
     pub(super) api: Option<u32>,
     /// Whether a rule limits how often the call may be made.
     pub(super) is_limited: bool,
@@ -40,7 +41,7 @@ pub(super) struct Proved {
 /// A Key of a Key Set, or a shared key.
 #[derive(Clone, Copy)]
 pub(super) enum Whose {
-    Key(ProvedKey),
+    Key(MetKey),
     /// With the Environment that the call is for, as far as it is known.
     Shared {
         id: SharedKeyId,
@@ -49,18 +50,17 @@ pub(super) enum Whose {
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct ProvedKey {
+pub(super) struct MetKey {
     id: KeyId,
     key_set: KeySetId,
     life: Life,
     references: References,
-    location: Location,
 }
 
 impl Whose {
-    pub(super) const fn key(key: &KeyRecord, location: Location) -> Self {
+    pub(super) const fn key(key: &KeyRecord) -> Self {
         let KeyRecord { id, key_set_id, life, references, .. } = *key;
-        Self::Key(ProvedKey { id, key_set: key_set_id, life, references, location })
+        Self::Key(MetKey { id, key_set: key_set_id, life, references })
     }
 }
 
@@ -68,11 +68,11 @@ impl Decision {
     pub(super) const fn new(
         code: Code,
         as_of: Position,
-        proved: Option<Proved>,
+        met: Met,
         cost: u32,
         world: Guard<Arc<World>>,
     ) -> Self {
-        Self { code, as_of, proved, cost, limits: None, world }
+        Self { code, as_of, met, cost, limits: None, world }
     }
 
     pub const fn code(&self) -> Code {
@@ -89,8 +89,25 @@ impl Decision {
         self.as_of
     }
 
-    fn key(&self) -> Option<ProvedKey> {
-        match self.proved?.whose {
+    /// The API that was asked for, if there is one and the asker may know of it.
+    pub(crate) fn met_api(&self) -> Option<ApiId> {
+        self.world.catalog.api(self.met.api?).map(|api| api.id)
+    }
+
+    /// The key that was presented, proved or not.
+    pub(crate) fn met_key(&self) -> Option<UsedKey> {
+        self.met.whose.map(|whose| match whose {
+            Whose::Key(key) => UsedKey::Key { id: key.id, key_set_id: key.key_set },
+            Whose::Shared { id, .. } => UsedKey::Shared(id),
+        })
+    }
+
+    fn proved(&self) -> Option<Whose> {
+        self.met.whose.filter(|_| self.met.proved)
+    }
+
+    fn key(&self) -> Option<MetKey> {
+        match self.proved()? {
             Whose::Key(key) => Some(key),
             Whose::Shared { .. } => None,
         }
@@ -107,7 +124,7 @@ impl Decision {
 
     /// The shared key that called.
     pub fn shared_key(&self) -> Option<&SharedKeyFacts> {
-        match self.proved?.whose {
+        match self.proved()? {
             Whose::Key(_) => None,
             Whose::Shared { id, .. } => self.world.shared.get(id).map(Arc::as_ref),
         }
@@ -127,7 +144,7 @@ impl Decision {
     /// The Environment that the credential is for; for a shared key that is good in several, the one that the
     /// door was told.
     pub fn environment(&self) -> Option<&EnvironmentFacts> {
-        let id = match self.proved?.whose {
+        let id = match self.proved()? {
             Whose::Key(key) => self.world.profiles.get(key.references.profile())?.environment,
             Whose::Shared { environment, .. } => environment?,
         };
@@ -159,7 +176,7 @@ impl Decision {
 
     /// Whether the call may pass by all but the rules that limit how often it does, and there are such rules.
     pub fn is_limited(&self) -> bool {
-        self.allowed() && self.proved.is_some_and(|proved| proved.is_limited)
+        self.allowed() && self.met.is_limited
     }
 
     /// Those rules.
@@ -167,7 +184,7 @@ impl Decision {
         if !self.is_limited() {
             return None;
         }
-        let (subject, own) = match self.proved?.whose {
+        let (subject, own) = match self.proved()? {
             Whose::Key(key) => {
                 let profile = self.world.profiles.get(key.references.profile())?;
                 (Subject::KeySet(key.key_set), profile.limits)
@@ -201,25 +218,13 @@ impl Decision {
     }
 
     fn api(&self) -> Option<(u32, &ApiFacts)> {
-        let slot = self.proved?.api?;
+        let slot = self.met.api?;
         self.world.catalog.api(slot).map(|api| (slot, api.as_ref()))
     }
 
     /// What is held of what was asked, in the order asked.
     pub fn held_of<'a>(&'a self, asked: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
         asked.iter().copied().filter(|asked| self.permissions().any(|held| held == *asked))
-    }
-
-    /// Whether a use of the Key in this minute is marked already.
-    pub(crate) fn is_marked(&self, minute: Minute) -> bool {
-        self.key().is_none_or(|key| self.world.keys.at(key.location).is_marked(minute))
-    }
-
-    /// Marks a use of the Key in this minute.
-    pub(crate) fn mark(&self, minute: Minute) {
-        if let Some(key) = self.key() {
-            self.world.keys.at(key.location).mark(minute);
-        }
     }
 }
 

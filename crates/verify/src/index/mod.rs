@@ -25,9 +25,9 @@ use claviger_domain::time::Timestamp;
 use parking_lot::Mutex;
 
 pub use self::decision::Decision;
+use self::decision::Met;
 pub use self::entries::{Entries, KeyEntry};
 pub use self::loader::Loader;
-pub(crate) use self::record::Minute;
 pub use self::record::Tag;
 use self::world::World;
 pub use self::writer::Contradiction;
@@ -128,11 +128,11 @@ impl Index {
         // was published before, so that the second look finds it.
         for _ in 0..2 {
             let world = self.world.load();
-            if let Ok((code, proved)) = decide::decide(&world, freshness, request, now) {
-                return Decision::new(code, as_of, proved, request.cost, world);
+            if let Ok((code, met)) = decide::decide(&world, freshness, request, now) {
+                return Decision::new(code, as_of, met, request.cost, world);
             }
         }
-        Decision::new(Code::Stale, as_of, None, request.cost, self.world.load())
+        Decision::new(Code::Stale, as_of, Met::default(), request.cost, self.world.load())
     }
 
     /// The API as a door meets it before deciding, if there is such an API.

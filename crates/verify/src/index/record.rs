@@ -140,7 +140,7 @@ impl Record {
         self.0[LIFE].store(life.0, Ordering::Release);
     }
 
-    /// Changes where the record points to. Readers mark uses in the same word.
+    /// Changes where the record points to.
     pub(super) fn refer(&self, change: impl Fn(References) -> References) {
         let word = &self.0[REFERENCES];
         let mut old = word.load(Ordering::Relaxed);
@@ -149,18 +149,6 @@ impl Record {
         {
             old = now;
         }
-    }
-
-    /// Whether a use in this minute is marked already. A busy Key is only read here.
-    pub(super) fn is_marked(&self, minute: Minute) -> bool {
-        References(self.word(REFERENCES)).minute() == minute.0
-    }
-
-    /// Marks a use in this minute. Of two at once one may be lost, and is marked by the next.
-    pub(super) fn mark(&self, minute: Minute) {
-        let old = References(self.word(REFERENCES));
-        let new = old.used_in(minute);
-        let _ = self.0[REFERENCES].compare_exchange(old.0, new.0, Ordering::Release, Ordering::Relaxed);
     }
 
     fn pair(&self, [high, low]: [usize; 2]) -> [u64; 2] {
@@ -280,29 +268,15 @@ impl fmt::Debug for Life {
     }
 }
 
-/// Where the rest stands: the Application's slot, and the profile's, which many Keys share; and the
-/// minute of the last use, so that a Key is marked once a minute.
+/// Where the rest stands: the Application's slot, and the profile's, which many Keys share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct References(u64);
 
 const SLOT_BITS: u32 = 24;
 const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
-const MINUTE_SHIFT: u32 = 2 * SLOT_BITS;
-const MINUTE_MASK: u64 = (1 << 15) - 1;
 const LATEST: u64 = 1 << 63;
 /// So many Applications, and so many profiles, can be told apart.
 pub(super) const MAX_SLOTS: usize = 1 << SLOT_BITS;
-
-/// A minute, as far as a record keeps it: it returns after 22 days. 0 is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Minute(u64);
-
-impl Minute {
-    pub(crate) fn of(at: Timestamp) -> Self {
-        let minute = at.as_micros().max(0).unsigned_abs() / 60_000_000;
-        Self(minute % MINUTE_MASK + 1)
-    }
-}
 
 impl References {
     pub(super) fn new(application: u32, profile: u32, latest: bool) -> Self {
@@ -316,14 +290,6 @@ impl References {
 
     pub(super) const fn profile(self) -> usize {
         (self.0 >> SLOT_BITS & SLOT_MASK) as usize
-    }
-
-    const fn minute(self) -> u64 {
-        self.0 >> MINUTE_SHIFT & MINUTE_MASK
-    }
-
-    const fn used_in(self, minute: Minute) -> Self {
-        Self(self.0 & !(MINUTE_MASK << MINUTE_SHIFT) | minute.0 << MINUTE_SHIFT)
     }
 
     pub(super) const fn latest(self) -> bool {
@@ -368,14 +334,10 @@ mod tests {
         let read = record.read();
         assert_eq!((read.tag, read.id, read.key_set_id), (key.tag, key.id, key.key_set_id));
         assert_eq!((read.life, read.references), (key.life, key.references));
-        let minute = Minute::of(Timestamp::from_micros(1_800_000_000_000_000));
-        assert!(!record.is_marked(minute));
-        record.mark(minute);
         record.refer(|references| references.superseded().with_profile(5));
         let references = record.read().references;
         assert_eq!((references.application(), references.profile()), (12_345, 5));
-        assert!(read.references.latest() && !references.latest() && record.is_marked(minute));
-        assert!(!record.is_marked(Minute::of(Timestamp::from_micros(1_800_000_060_000_000))));
+        assert!(read.references.latest() && !references.latest());
     }
 
     #[test]

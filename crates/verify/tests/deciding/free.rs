@@ -3,7 +3,7 @@
 use claviger_domain::apis::AuthType;
 use claviger_domain::decision::Code;
 use claviger_domain::event::EventBody;
-use claviger_verify::{Credential, Meters, Places, Request, Scratch, extract};
+use claviger_verify::{Credential, Measure, Meters, Places, Request, Scratch, UsedKey, extract};
 
 use crate::story::{ACME, PRODUCTION, START, Story, schedule, settings};
 
@@ -21,8 +21,9 @@ fn no_decision_allocates() {
     story.tell(EventBody::KeySetRevoked { key_set_id: revoked });
     let index = story.told();
     let meters = Meters::default();
-    let expected = [(keys[0], Code::Valid), (keys[1], Code::Valid), (dead, Code::Revoked)];
-    for (key, code) in expected {
+    let expected =
+        [(sets[0], keys[0], Code::Valid), (sets[1], keys[1], Code::Valid), (revoked, dead, Code::Revoked)];
+    for (set, key, code) in expected {
         let credentials = &story.credentials[&key];
         let mut fields = vec![("accept", "*/*".as_bytes()), ("x-api-key", credentials.key.as_bytes())];
         fields.extend(credentials.secret.as_ref().map(|secret| ("x-api-secret", secret.as_bytes())));
@@ -42,11 +43,14 @@ fn no_decision_allocates() {
             assert!(application.is_some() && decision.environment().is_some());
             assert_eq!(decision.permissions().count(), if code == Code::Valid { 2 } else { 0 });
         };
-        // The first call of a thread makes room for itself, and the first of a Key in a minute for its mark.
+        // The first call of a thread makes room for all that it will count.
         ask();
         assert_eq!(allocation_counter::measure(ask).count_total, 0, "{code}");
-        let used = meters.last_used().drain();
-        assert_eq!(used.iter().map(|it| it.key_id).eq([key]), code == Code::Valid, "marked once: {used:?}");
+        meters.collect(START);
+        let usage = meters.take_usage(10);
+        let counted = usage.iter().map(|it| (it.key, it.measure, it.calls));
+        let of_key = Some(UsedKey::Key { id: key, key_set_id: set });
+        assert!(counted.eq([(of_key, Measure::Decided(code), 2)]), "{usage:?}");
     }
     let malformed =
         Request { api: Some("orders"), ..Request::new(Credential::from_parts(Some("clv_key_x"), None)) };

@@ -3,6 +3,7 @@
 mod codes;
 mod free;
 mod limits;
+mod metering;
 mod model;
 mod shared;
 mod story;
