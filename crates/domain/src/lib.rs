@@ -26,3 +26,4 @@ pub mod shared_keys;
 pub mod subscriptions;
 pub mod text;
 pub mod time;
+pub mod usage;

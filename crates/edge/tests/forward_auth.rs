@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use claviger_domain::apis::{ApiPermission, AuthType, CredentialHeaders, HeaderPreset, Requires};
 use claviger_domain::credential::{self, CredentialKind};
+use claviger_domain::decision::Code;
 use claviger_domain::event::Position;
 use claviger_domain::id::{
     ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, KeySetId, OrganizationId, SharedKeyId,
@@ -20,7 +21,7 @@ use claviger_edge::{Dialect, ForwardAuth, Settings};
 use claviger_limits::Limiter;
 use claviger_verify::{
     ApiFacts, ApplicationFacts, DigestGeneration, DigestKeys, EnvironmentFacts, Failures, Index, KeyFacts,
-    KeySetFacts, Meters, Routing, SharedKeyFacts, SubscriptionFacts,
+    KeySetFacts, Measure, Meters, Routing, SharedKeyFacts, SubscriptionFacts,
 };
 use futures::FutureExt as _;
 use http::{HeaderMap, Request, Response};
@@ -197,9 +198,12 @@ async fn a_good_call_passes_with_its_identity() {
     assert_eq!(header(headers, "x-claviger-environment"), "sandbox");
     assert_eq!(header(headers, "x-claviger-permissions"), "orders:read,orders:write");
     assert_eq!(header(headers, "x-request-id"), "r-1");
-    let used = scene.meters.last_used().drain();
-    assert_eq!(used.len(), 1);
-    assert_eq!((used[0].key_id, used[0].source), (KeyId::from_bytes([1; 16]), Some(LOOPBACK)));
+    scene.meters.collect(Timestamp::MIN);
+    let usage = scene.meters.take_usage(10);
+    let [used] = usage.as_slice() else { panic!("one call: {usage:?}") };
+    assert_eq!(used.key.map(|key| key.id()), Some(KeyId::from_bytes([1; 16]).to_string()));
+    assert_eq!((used.measure, used.calls), (Measure::Decided(Code::Valid), 1));
+    assert_eq!(used.source, Some(LOOPBACK));
 }
 
 #[tokio::test]

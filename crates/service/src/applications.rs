@@ -7,7 +7,7 @@ use claviger_domain::id::{ApplicationId, KeySetId};
 use claviger_domain::key_sets::KeySet;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
-use claviger_store::{ApplicationFilter, ApplicationSort};
+use claviger_store::{ApplicationFilter, ApplicationSort, UsageFilter};
 use claviger_wire::Page;
 use claviger_wire::acts::{Act, Impact};
 use claviger_wire::applications as wire;
@@ -23,6 +23,7 @@ use crate::issuing::{Purse, replan};
 use crate::lists::{ListParameters, Parameters};
 use crate::request::{Answer, Gone, Read, Request, Status, Written};
 use crate::state::Service;
+use crate::usage::DAY_SECONDS;
 use crate::write::Write;
 
 impl Answer for wire::Application {
@@ -233,9 +234,11 @@ impl Service {
             breaks && set.suspended_by.is_none() && set.living(now).any(|key| key.schedule.is_some())
         });
         let keys: Vec<_> = sets.iter().flat_map(|set| &set.keys).map(|key| key.id.to_string()).collect();
-        let last_used = reader.last_used(&keys).await?.into_values().max();
+        let last_used = reader.last_used(&keys).await?.into_values().map(|used| used.at).max();
+        let filter = UsageFilter { application_ids: vec![id], ..UsageFilter::default() };
+        let calls = reader.calls_passed(now.plus_seconds(-DAY_SECONDS), &filter).await?;
         let broken = sets.iter().map(|set| Named { id: set.id.to_string(), name: set.name.to_string() });
-        Ok(Impact::new(last_used, broken.collect()))
+        Ok(Impact::new(calls, last_used, broken.collect()))
     }
 }
 

@@ -11,7 +11,6 @@ use claviger_verify::{Control, DigestGeneration, DigestKeys, Freshness, Index, M
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::{Error, Unavailable};
-use crate::last_used::ServiceKeysUsed;
 use crate::state::Service;
 
 /// How many events one step reads.
@@ -28,7 +27,6 @@ pub(crate) struct Follower {
     pub(crate) control: Arc<Control>,
     /// What decisions leave behind.
     pub(crate) meters: Arc<Meters>,
-    pub(crate) service_keys_used: ServiceKeysUsed,
     /// Held by the one who reads and applies, so that events arrive in their order.
     applying: Mutex<()>,
 }
@@ -44,13 +42,7 @@ impl Follower {
         if let Some(newest) = generations.next() {
             control.use_digest_keys(newest, generations.next());
         }
-        Self {
-            index,
-            control,
-            meters: Arc::default(),
-            service_keys_used: ServiceKeysUsed::default(),
-            applying: Mutex::new(()),
-        }
+        Self { index, control, meters: Arc::default(), applying: Mutex::new(()) }
     }
 
     pub(crate) async fn applying(&self) -> MutexGuard<'_, ()> {

@@ -13,6 +13,7 @@ use claviger_domain::id::SharedKeyId;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::shared_keys::SharedKey;
+use claviger_domain::usage::LastUse;
 use claviger_store::{Reader, SharedKeyFilter, SharedKeySort};
 use claviger_wire::Page;
 use claviger_wire::shared_keys as wire;
@@ -71,10 +72,13 @@ impl Service {
         let sorts = [("created_at", SharedKeySort::CreatedAt), ("name", SharedKeySort::Name)];
         let query = parameters.finish(self, request, &sorts, filter, visible)?;
         let page = reader.shared_keys(&query).await?;
+        let ids: Vec<_> = page.items.iter().map(|key| key.id.to_string()).collect();
+        let used = reader.last_used(&ids).await?;
         let mut names = Names::default();
         let mut items = Vec::with_capacity(page.items.len());
         for key in &page.items {
-            items.push(view(&mut reader, &mut names, key).await?);
+            items
+                .push(view_with(&mut reader, &mut names, key, used.get(&key.id.to_string()).copied()).await?);
         }
         self.page(request, given, page.with_items(items))
     }
@@ -191,10 +195,20 @@ impl Write<'_, '_> {
 
 /// The key as its owner sees it.
 async fn view(reader: &mut Reader, names: &mut Names, key: &SharedKey) -> Result<wire::SharedKey, Error> {
+    let used = reader.last_used(&[key.id.to_string()]).await?.into_values().next();
+    view_with(reader, names, key, used).await
+}
+
+async fn view_with(
+    reader: &mut Reader,
+    names: &mut Names,
+    key: &SharedKey,
+    used: Option<LastUse>,
+) -> Result<wire::SharedKey, Error> {
     let api = names.api_ref(reader, key.api_id).await?;
     let environment = match key.environment_id {
         Some(id) => Some(names.environment(reader, id).await?),
         None => None,
     };
-    Ok(wire::SharedKey::new(key, api, environment))
+    Ok(wire::SharedKey::new(key, api, environment, used))
 }

@@ -55,7 +55,7 @@ impl Service {
         }
         let key = found.ok_or_else(unauthenticated)?;
         good(&key, source, self.now())?;
-        self.state.follower.service_keys_used.mark(key.id, self.now());
+        self.state.follower.meters.signed_in(key.id, source, self.now());
         Ok(Caller { service_key_id: key.id, organization_id: key.organization_id, actor: actor_of(&key) })
     }
 

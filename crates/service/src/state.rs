@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use claviger_domain::credential::{self, CredentialKind, Generated};
 use claviger_domain::event::Position;
-use claviger_domain::id::{Id, Kind, NodeId};
+use claviger_domain::id::{Id, Kind, NodeId, NodeKind};
 use claviger_domain::time::Timestamp;
 use claviger_keeper::{Keeper, Keys};
 use claviger_limits::Limiter;
@@ -20,6 +20,7 @@ use crate::cursor::CursorKey;
 use crate::error::{Error, Unavailable};
 use crate::follow::Follower;
 use crate::instance::{self, StartError};
+use crate::usage::{UsageReporter, UsageRetention};
 
 /// All use cases of Claviger. Cheap to clone.
 #[derive(Clone)]
@@ -41,6 +42,8 @@ pub(crate) struct State {
     pub(crate) sign_in_failures: Failures,
     /// Retrievals that go on when their caller has hung up.
     pub(crate) retrievals: TaskTracker,
+    /// Hands in what the meters counted.
+    pub(crate) reporter: UsageReporter,
     pub(crate) options: Options,
     /// The id of the database: a part of every sealed value's place.
     pub(crate) instance_id: String,
@@ -64,6 +67,8 @@ pub struct Options {
     pub limiter: Limiter,
     /// How people reach the console and the portal: links are built from it.
     pub public_url: String,
+    /// For how long what is counted about calls is kept.
+    pub usage_retention: UsageRetention,
 }
 
 impl fmt::Debug for Service {
@@ -93,6 +98,7 @@ impl Service {
             identifying: Allowance::default(),
             sign_in_failures: Failures::new(options.failures_per_minute),
             retrievals: TaskTracker::new(),
+            reporter: UsageReporter::new(fresh_id::<NodeKind>(clock.now(), entropy.as_ref()).to_string()),
             instance_id: instance.instance_id,
             store,
             keeper,

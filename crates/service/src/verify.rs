@@ -59,7 +59,7 @@ impl Service {
             self.slowed(error, source)
         })?;
         if caller.fresh {
-            self.state.follower.service_keys_used.mark(caller.id, now);
+            self.state.follower.meters.signed_in(caller.id, source, now);
         }
         match (caller.holds(Permission::VerifyCall), caller.fresh) {
             (true, _) => {}

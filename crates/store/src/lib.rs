@@ -42,6 +42,7 @@ mod service_keys;
 mod shared_keys;
 mod snapshot;
 mod subscriptions;
+mod usage;
 mod users;
 
 #[cfg(test)]
@@ -71,3 +72,7 @@ pub use shared_keys::{SharedKeyFilter, SharedKeyRow, SharedKeySort};
 pub use snapshot::{GrantRow, Holder};
 pub use store::{Options, Store};
 pub use subscriptions::{SubscriptionFilter, SubscriptionSort};
+pub use usage::{
+    AddedUp, BatchNumber, Counted, CountedAs, LatencyCount, Responded, ResponseFilter, ResponseRow,
+    UsageBatch, UsageBy, UsageCount, UsageEnds, UsageFilter, UsageQuery, UsageStep, Used,
+};

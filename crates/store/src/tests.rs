@@ -49,6 +49,11 @@ pub(crate) const STATEMENTS: &[(&str, &[Statement])] = &[
     ("tests::limits", limits::STATEMENTS),
     ("tests::retry", retry::STATEMENTS),
     ("tests::upgrade", upgrade::STATEMENTS),
+    ("usage", crate::usage::STATEMENTS),
+    ("usage::fold", crate::usage::FOLD),
+    ("usage::read", crate::usage::READ),
+    ("usage::responses", crate::usage::RESPONSES),
+    ("usage::retention", crate::usage::RETENTION),
     ("users", crate::users::STATEMENTS),
 ];
 

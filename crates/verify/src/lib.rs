@@ -26,6 +26,6 @@ pub use failures::{DEFAULT_FAILURES_PER_MINUTE, Failures};
 pub use follower::{ApplyError, DEFAULT_MAX_STALENESS_SECONDS, Freshness, LoadError, Standing};
 pub use index::{Contradiction, Decision, Door, Entries, Index, KeyEntry, Loader, Tag};
 pub use limits::{Allotment, Amount, Exceeded, Limits, Rule, Rules, Subject};
-pub use meters::{Latency, Measure, Meters, Response, Usage, UsedKey};
+pub use meters::{Latency, Measure, Meters, Response, Usage};
 pub use permissions::PermissionBits;
 pub use request::{Credential, Request};

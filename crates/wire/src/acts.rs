@@ -20,8 +20,8 @@ pub struct Act {
 /// What an act would break. It warns; the act is not blocked by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Impact {
-    /// Null until calls are counted.
-    pub calls_24h: Option<u64>,
+    /// Calls let through in the last 24 hours.
+    pub calls_24h: u64,
     #[schema(format = DateTime)]
     pub last_used_at: Option<String>,
     /// What would no longer work.
@@ -29,8 +29,8 @@ pub struct Impact {
 }
 
 impl Impact {
-    pub fn new(last_used_at: Option<Timestamp>, breaks: Vec<Named>) -> Self {
-        Self { calls_24h: None, last_used_at: last_used_at.map(|at| at.to_string()), breaks }
+    pub fn new(calls_24h: u64, last_used_at: Option<Timestamp>, breaks: Vec<Named>) -> Self {
+        Self { calls_24h, last_used_at: last_used_at.map(|at| at.to_string()), breaks }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use claviger_domain::key_sets as domain;
 use claviger_domain::time::Timestamp;
+use claviger_domain::usage::LastUse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -88,6 +89,8 @@ pub struct Key {
     /// Exact to a minute.
     #[schema(format = DateTime)]
     pub last_used_at: Option<String>,
+    /// From which address.
+    pub last_used_from: Option<String>,
 }
 
 /// Whether every node has heard of the last change.
@@ -266,13 +269,13 @@ pub struct Around {
     pub enforcement: Enforcement,
     pub can: Vec<String>,
     /// By Key, where one was used.
-    pub last_used: Vec<(claviger_domain::id::KeyId, Timestamp)>,
+    pub last_used: Vec<(claviger_domain::id::KeyId, LastUse)>,
 }
 
 impl KeySet {
     pub fn new(set: &domain::KeySet, around: Around, now: Timestamp) -> Self {
         let latest = set.latest().map(|key| key.id);
-        let used = |id| around.last_used.iter().find(|(key, _)| *key == id).map(|(_, at)| *at);
+        let used = |id| around.last_used.iter().find(|(key, _)| *key == id).map(|(_, used)| *used);
         Self {
             id: set.id.to_string(),
             name: set.name.to_string(),
@@ -307,7 +310,7 @@ impl Key {
         key: &domain::Key,
         status: domain::KeyStatus,
         latest: bool,
-        last_used_at: Option<Timestamp>,
+        last_used: Option<LastUse>,
         now: Timestamp,
     ) -> Self {
         let schedule = key.schedule.as_ref();
@@ -327,7 +330,8 @@ impl Key {
             retires_at: text(key.retirement.map(|retirement| retirement.retires_at)),
             ended_at: text(key.ended.map(|ended| ended.ended_at).or(by_the_clock)),
             end_reason: key.stopped(now).map(Into::into),
-            last_used_at: text(last_used_at),
+            last_used_at: text(last_used.map(|used| used.at)),
+            last_used_from: last_used.and_then(|used| used.source).map(|source| source.to_string()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Service keys on the wire.
 
 use claviger_domain::service_keys::ServiceKey as Domain;
-use claviger_domain::time::Timestamp;
+use claviger_domain::usage::LastUse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -26,6 +26,8 @@ pub struct ServiceKey {
     /// Exact to a minute; successful authentications only.
     #[schema(format = DateTime)]
     pub last_used_at: Option<String>,
+    /// From which address.
+    pub last_used_from: Option<String>,
     pub permission_groups: Vec<Named>,
     pub scope: Scope,
     #[schema(format = DateTime)]
@@ -85,12 +87,7 @@ pub struct PutPermissionGroups {
 }
 
 impl ServiceKey {
-    pub fn new(
-        key: &Domain,
-        groups: Vec<Named>,
-        last_used_at: Option<Timestamp>,
-        exceeds_creator: bool,
-    ) -> Self {
+    pub fn new(key: &Domain, groups: Vec<Named>, last_used: Option<LastUse>, exceeds_creator: bool) -> Self {
         Self {
             id: key.id.to_string(),
             organization_id: key.organization_id.to_string(),
@@ -100,7 +97,8 @@ impl ServiceKey {
             masked: key.masked.as_str().to_owned(),
             created_at: key.created_at.to_string(),
             created_by: Creator { id: key.created_by.id.clone(), name: key.created_by.name.clone() },
-            last_used_at: last_used_at.map(|at| at.to_string()),
+            last_used_at: last_used.map(|used| used.at.to_string()),
+            last_used_from: last_used.and_then(|used| used.source).map(|source| source.to_string()),
             permission_groups: groups,
             scope: (&key.scope).into(),
             expires_at: key.expires_at.map(|at| at.to_string()),

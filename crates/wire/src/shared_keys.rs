@@ -1,6 +1,7 @@
 //! Shared keys on the wire: given directly to a named customer of one API (product.md C3 to C8).
 
 use claviger_domain::shared_keys as domain;
+use claviger_domain::usage::LastUse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -44,6 +45,11 @@ pub struct SharedKey {
     pub can: Vec<String>,
     #[schema(format = DateTime)]
     pub created_at: String,
+    /// When it was last let through, to the minute.
+    #[schema(format = DateTime)]
+    pub last_used_at: Option<String>,
+    /// From which address.
+    pub last_used_from: Option<String>,
     /// The key, in the answer to the act that made it and nowhere else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "clv_key_…")]
@@ -158,7 +164,12 @@ impl std::fmt::Debug for Retrieved {
 }
 
 impl SharedKey {
-    pub fn new(key: &domain::SharedKey, api: ApiRef, environment: Option<EnvironmentRef>) -> Self {
+    pub fn new(
+        key: &domain::SharedKey,
+        api: ApiRef,
+        environment: Option<EnvironmentRef>,
+        last_used: Option<LastUse>,
+    ) -> Self {
         let texts = |list: &Vec<_>| list.iter().map(ToString::to_string).collect();
         Self {
             id: key.id.to_string(),
@@ -182,6 +193,8 @@ impl SharedKey {
             }),
             can: key.allowed_acts().into_iter().map(|act| act.as_str().to_owned()).collect(),
             created_at: key.created_at.to_string(),
+            last_used_at: last_used.map(|used| used.at.to_string()),
+            last_used_from: last_used.and_then(|used| used.source).map(|source| source.to_string()),
             key: None,
             secret: None,
         }

@@ -177,6 +177,7 @@ fn options() -> Options {
         shared_keys_per_section: 5,
         limiter: Limiter::alone(),
         public_url: "https://keys.example.com".to_owned(),
+        usage_retention: claviger_service::UsageRetention::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::{Configuration, GatewayOptions};
+use super::{Configuration, GatewayOptions, UsageSettings};
 
 /// Whether a finding forbids to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -185,6 +185,7 @@ fn values(configuration: &Configuration, findings: &mut Vec<Finding>) {
         let detail = "is more than `keeper.opens_per_hour`, which binds all actors together";
         findings.push(Finding::warning("keeper.opens_per_actor_per_hour", detail));
     }
+    usage(&configuration.usage, findings);
     log_filter(&configuration.log.filter, findings);
     if let Some(file) = configuration.master_key_file.as_deref().filter(|file| !file.exists()) {
         let detail = format!(
@@ -198,6 +199,21 @@ fn values(configuration: &Configuration, findings: &mut Vec<Finding>) {
         && claviger_domain::text::Name::new(name).is_err()
     {
         findings.push(Finding::error("node_name", "must be 1 to 100 characters of ordinary text"));
+    }
+}
+
+/// An impact counts the calls of a day by the minute; and what is kept for longer is kept more coarsely.
+fn usage(usage: &UsageSettings, findings: &mut Vec<Finding>) {
+    if usage.keep_minutes.shortest_seconds() < 86_400 {
+        findings.push(Finding::error("usage.keep_minutes", "must be at least P1D"));
+    }
+    for (setting, longer, kept, shorter) in [
+        ("usage.keep_hours", &usage.keep_hours, "usage.keep_minutes", &usage.keep_minutes),
+        ("usage.keep_days", &usage.keep_days, "usage.keep_hours", &usage.keep_hours),
+    ] {
+        if longer.shortest_seconds() < shorter.shortest_seconds() {
+            findings.push(Finding::error(setting, format!("must be at least as long as `{kept}`")));
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use explain::Line;
 pub(crate) use layers::variable_name;
 pub(crate) use settings::{
     Dialect, EgressSettings, Form, KeeperLimits, LimitSettings, LogFormat, LogSettings, SECTIONS, SecretUrl,
-    Section, Setting, Sharing,
+    Section, Setting, Sharing, UsageSettings,
 };
 
 use settings::Settings;
@@ -45,6 +45,7 @@ pub(crate) struct Configuration {
     pub(crate) keeper: KeeperLimits,
     pub(crate) sharing: Sharing,
     pub(crate) limits: LimitSettings,
+    pub(crate) usage: UsageSettings,
     pub(crate) log: LogSettings,
 }
 
@@ -154,6 +155,7 @@ impl From<Settings> for Configuration {
             keeper: settings.keeper,
             sharing: settings.sharing,
             limits: settings.limits,
+            usage: settings.usage,
             log: settings.log,
             data_dir,
         }

@@ -110,6 +110,8 @@ section! {
         sharing: Sharing,
         /// What limits how often calls may be made.
         limits: LimitSettings,
+        /// What is counted about calls.
+        usage: UsageSettings,
         /// The log's own.
         log: LogSettings,
     }
@@ -193,6 +195,20 @@ section! {
 }
 
 section! {
+    /// For how long what is counted about calls is kept. ISO 8601 durations.
+    UsageSettings {
+        /// Counts by the minute; at least a day, which is how far an impact looks back.
+        keep_minutes: Period, Form::Text, "\"P2D\"";
+        /// Counts by the hour.
+        keep_hours: Period, Form::Text, "\"P60D\"";
+        /// Counts by the day.
+        keep_days: Period, Form::Text, "\"P3Y\"";
+        /// The last responses of each key at each API, a hundred at most.
+        keep_responses: Period, Form::Text, "\"P7D\"";
+    }
+}
+
+section! {
     /// What the program says about itself, on its error output.
     LogSettings {
         /// `human` for a terminal, `json` for programs: one object per line.
@@ -212,6 +228,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "keeper", settings: KeeperLimits::SETTINGS },
     Section { name: "sharing", settings: Sharing::SETTINGS },
     Section { name: "limits", settings: LimitSettings::SETTINGS },
+    Section { name: "usage", settings: UsageSettings::SETTINGS },
     Section { name: "log", settings: LogSettings::SETTINGS },
 ];
 

@@ -6,11 +6,11 @@ use anyhow::{Context as _, bail};
 use claviger_domain::time::Timestamp;
 use claviger_limits::{Limiter, Shared};
 use claviger_service::ambient::{SystemClock, SystemEntropy};
-use claviger_service::{Options, Service};
+use claviger_service::{Options, Service, UsageRetention};
 use claviger_store::Store;
 
 use super::{data, keeper, listeners};
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, UsageSettings};
 
 /// Whether somebody has run `init` on this database.
 pub(crate) async fn is_initialised(store: &Store) -> anyhow::Result<bool> {
@@ -30,6 +30,7 @@ pub(crate) async fn assemble(configuration: &Configuration, store: Store) -> any
         shared_keys_per_section: configuration.sharing.keys_per_section,
         limiter: limiter(configuration)?,
         public_url: configuration.public_url.clone(),
+        usage_retention: usage_retention(&configuration.usage),
     };
     let keeper = {
         let process = keeper::options(configuration);
@@ -45,6 +46,15 @@ fn limiter(configuration: &Configuration) -> anyhow::Result<Limiter> {
     let Some(url) = &configuration.limits.redis_url else { return Ok(Limiter::alone()) };
     let shared = Shared::new(url.expose()).context("limits.redis_url")?;
     Ok(Limiter::sharing(Arc::new(shared)))
+}
+
+fn usage_retention(settings: &UsageSettings) -> UsageRetention {
+    UsageRetention {
+        minutes: settings.keep_minutes,
+        hours: settings.keep_hours,
+        days: settings.keep_days,
+        responses: settings.keep_responses,
+    }
 }
 
 /// A database that was made with a root secret, and a data folder without one: another folder was meant, or

@@ -168,6 +168,10 @@ impl Opened {
         let _ = tokio::join!(main, metrics, self.gateway.close(), self.ext_authz.close());
         if let Some(service) = service {
             service.end_retrievals().await;
+            // Now nobody calls any more.
+            if let Err(error) = service.flush_usage().await {
+                tracing::warn!(%error, "what was counted last about calls is lost");
+            }
         }
         self.store.close().await;
     }
@@ -189,13 +193,10 @@ impl Running {
         }
     }
 
-    /// Ends in order: requests, tasks, what was collected, the keeper.
+    /// Ends in order: tasks, requests, what was counted, the keeper.
     pub(crate) async fn end(self) {
         self.opened.stop.cancel();
         self.tasks.end().await;
-        if let Err(error) = self.service.flush_last_used().await {
-            tracing::warn!(%error, "the last marks of use are lost");
-        }
         let service = self.service;
         self.opened.close(Some(&service)).await;
         // It waits for what the keeper is at.

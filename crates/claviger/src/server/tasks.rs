@@ -1,4 +1,4 @@
-//! What goes on beside answering: following the log, the schedule, last-used marks, the node's reports.
+//! What goes on beside answering: following the log, the schedule, writing what was counted, the node's reports.
 //! Each goes on whatever happened to it once; what it could not do is in the log, once per trouble.
 
 use std::future::Future;
@@ -19,7 +19,9 @@ const REPORT: Duration = Duration::from_millis(250);
 const REPORT_ANYWAY: Duration = Duration::from_secs(5);
 /// How often counted decisions are shown.
 const COUNT: Duration = Duration::from_secs(1);
-/// How often marks of use are written.
+/// How often what was counted is taken out of the way of calls.
+const COLLECT: Duration = Duration::from_secs(1);
+/// How often it is written.
 const FLUSH: Duration = Duration::from_secs(5);
 /// How often records past their time are removed.
 const SWEEP: Duration = Duration::from_secs(600);
@@ -38,7 +40,8 @@ impl Tasks {
         tasks.run("follow the log", follow(service.clone()), stop);
         tasks.run("report the node", report(service.clone()), stop);
         tasks.run("count decisions", count(service.clone()), stop);
-        tasks.run("write marks of use", flush(service.clone()), stop);
+        tasks.run("collect what was counted", collect(service.clone()), stop);
+        tasks.run("write what was counted", flush(service.clone()), stop);
         tasks.run("remove what is past its time", sweep(service.clone()), stop);
         tasks.run("forget what limits nobody any more", sweep_limits(service.clone()), stop);
         if let Some(shared) = service.limiter().shared().map(Arc::clone) {
@@ -124,20 +127,29 @@ async fn report(service: Service) {
     }
 }
 
-/// Writes marks of use in batches, off every call's path.
-async fn flush(service: Service) {
-    let mut trouble = Trouble::new("marks of use can't be written; they are kept");
+/// Takes what was counted out of the way of calls, so that there is room to count more.
+async fn collect(service: Service) {
     loop {
-        tokio::time::sleep(FLUSH).await;
-        trouble.note(service.flush_last_used().await.map(drop));
+        tokio::time::sleep(COLLECT).await;
+        service.collect_usage();
     }
 }
 
-/// Removes idempotency records that are past their time.
+/// Writes what was counted in batches, off every call's path.
+async fn flush(service: Service) {
+    let mut trouble = Trouble::new("what was counted about calls can't be written; it is kept");
+    loop {
+        tokio::time::sleep(FLUSH).await;
+        trouble.note(service.flush_usage().await.map(drop));
+    }
+}
+
+/// Removes idempotency records, and what was counted, past their time.
 async fn sweep(service: Service) {
     let mut trouble = Trouble::new("records past their time can't be removed");
     loop {
         trouble.note(service.expire_idempotency().await.map(drop));
+        trouble.note(service.forget_usage().await);
         tokio::time::sleep(SWEEP).await;
     }
 }
@@ -156,6 +168,11 @@ async fn count(service: Service) {
         for (code, decided) in service.meters().decisions() {
             metrics::counter!("claviger_decisions_total", "code" => code.as_str()).absolute(decided);
         }
+        let meters = service.meters();
+        metrics::counter!("claviger_usage_coarsened_total").absolute(meters.coarsened());
+        metrics::counter!("claviger_usage_responses_left_out_total").absolute(meters.responses_left_out());
+        metrics::gauge!("claviger_usage_waiting")
+            .set(f64::from(u32::try_from(meters.waiting()).unwrap_or(u32::MAX)));
         tokio::time::sleep(COUNT).await;
     }
 }

@@ -3,6 +3,7 @@
 use claviger_domain::id::KeySetId;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
+use claviger_store::UsageFilter;
 use claviger_wire::acts::Impact;
 use claviger_wire::scope::Named;
 
@@ -12,6 +13,7 @@ use crate::lists::bad;
 use crate::names::Names;
 use crate::request::Request;
 use crate::state::Service;
+use crate::usage::DAY_SECONDS;
 
 impl Service {
     /// The APIs that the set opens now and that `act` would close to it, and when it was last used.
@@ -46,7 +48,9 @@ impl Service {
             }
         }
         let keys: Vec<_> = set.keys.iter().map(|key| key.id.to_string()).collect();
-        let last_used = reader.last_used(&keys).await?.into_values().max();
-        Ok(Impact::new(last_used, breaks))
+        let last_used = reader.last_used(&keys).await?.into_values().map(|used| used.at).max();
+        let filter = UsageFilter { key_set_ids: vec![id], ..UsageFilter::default() };
+        let calls = reader.calls_passed(now.plus_seconds(-DAY_SECONDS), &filter).await?;
+        Ok(Impact::new(calls, last_used, breaks))
     }
 }

@@ -8,6 +8,7 @@ use claviger_domain::id::{ApiId, ApplicationId, KeyId, KeySetId};
 use claviger_domain::key_sets::{Facts, KeySet};
 use claviger_domain::subscriptions::Subscription;
 use claviger_domain::time::Timestamp;
+use claviger_domain::usage::LastUse;
 use claviger_store::{LivingKeySet, Reader};
 
 use crate::error::Error;
@@ -17,7 +18,7 @@ use crate::error::Error;
 pub(super) struct Surroundings {
     subscriptions: HashMap<KeySetId, Vec<Subscription>>,
     last_changes: HashMap<String, Position>,
-    marks: HashMap<String, Timestamp>,
+    marks: HashMap<String, LastUse>,
     beside: Beside,
     now: Timestamp,
 }
@@ -29,7 +30,7 @@ pub(super) struct Surrounding<'a> {
     pub(super) subscriptions: &'a [Subscription],
     /// Where in the log it changed last.
     pub(super) last_change: Position,
-    pub(super) last_used: Vec<(KeyId, Timestamp)>,
+    pub(super) last_used: Vec<(KeyId, LastUse)>,
     pub(super) facts: Facts,
 }
 

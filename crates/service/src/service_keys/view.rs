@@ -41,8 +41,8 @@ pub(super) async fn of_all(
         let exceeds_creator = known.exceeds_creator(reader, key, &groups).await?;
         let names =
             groups.iter().map(|group| Named { id: group.id.to_string(), name: group.name.to_string() });
-        let last_used_at = last_used.get(id).copied();
-        shown.push(wire::ServiceKey::new(key, names.collect(), last_used_at, exceeds_creator));
+        let last_used = last_used.get(id).copied();
+        shown.push(wire::ServiceKey::new(key, names.collect(), last_used, exceeds_creator));
     }
     Ok(shown)
 }

@@ -152,7 +152,7 @@ async fn of_two_changes_the_later_is_refused(world: World) {
     let key = actor.caller.service_key_id;
     let tag = world.service.service_key_read(&world.owner.request(), key).await.expect("it").etag;
     world.service.sign_in(&actor.value, None).await.expect("good");
-    world.service.flush_last_used().await.expect("written");
+    world.service.flush_usage().await.expect("written");
     let rename = body(json!({"name": "Renamed"}));
     let request = world.owner.request_if_match(&tag);
     fresh(world.service.service_key_update(&request, key, &rename).await);

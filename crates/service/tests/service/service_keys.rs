@@ -296,20 +296,22 @@ async fn last_use_is_kept_to_the_minute_off_the_calls_path(world: World) {
     let group = world.permission_group(&[Permission::ApisRead], None).await;
     let typed = json!({"name": "Key", "permission_group_ids": [group], "ip_allow_list": ["10.0.0.0/8"]});
     let key = world.service_key(typed).await;
-    world.service.flush_last_used().await.expect("written");
+    world.service.flush_usage().await.expect("written");
     let here = Some("10.0.0.1".parse().expect("an address"));
     // Refused attempts are no use of it.
     assert_eq!(world.sign_in(value_of(&key), None).await, Err(SignIn::IpDenied));
-    world.service.flush_last_used().await.expect("written");
+    world.service.flush_usage().await.expect("written");
     assert_eq!(world.shown(&key.id).await.last_used_at, None);
     world.set_time(instant("2026-03-02T08:15:42Z"));
     let before = world.events().await;
     assert_eq!(world.sign_in(value_of(&key), here).await, Ok(()));
     assert_eq!(world.shown(&key.id).await.last_used_at, None, "not written by the call itself");
-    world.service.flush_last_used().await.expect("written");
-    assert_eq!(world.shown(&key.id).await.last_used_at.as_deref(), Some("2026-03-02T08:15:00Z"));
+    world.service.flush_usage().await.expect("written");
+    let shown = world.shown(&key.id).await;
+    assert_eq!(shown.last_used_at.as_deref(), Some("2026-03-02T08:15:00Z"));
+    assert_eq!(shown.last_used_from.as_deref(), Some("10.0.0.1"));
     assert_eq!(world.events().await, before);
-    assert_eq!(world.service.flush_last_used().await.expect("written"), 0);
+    assert_eq!(world.service.flush_usage().await.expect("written"), 0);
 }
 
 async fn what_a_scope_does_not_cover_is_not_there(world: World) {

@@ -27,14 +27,17 @@ async fn old_memory_refuses_nobody_for_good_and_marks_nothing(world: World) {
         world.refused(async { world.service.verify_sign_in(&lacking.value, None) }).await,
         forbidden(Permission::VerifyCall)
     );
-    world.service.flush_last_used().await.expect("written");
+    world.service.flush_usage().await.expect("written");
     world.lose_touch();
     let behind = world.service.verify_sign_in(&lacking.value, None);
     assert!(matches!(behind, Err(Error::Unavailable(Unavailable::Behind))), "{behind:?}");
     let asker = world.service.verify_sign_in(&holding.value, None).expect("good when last heard of");
     let verdict = world.service.verify(&asker, body(json!({"credential": {"key": "clv_key_x"}})));
     assert_eq!(verdict.await.expect("decided").code().as_str(), "malformed");
-    assert_eq!(world.service.flush_last_used().await.expect("written"), 0, "a use that may be none");
+    world.service.flush_usage().await.expect("written");
+    let id = holding.caller.service_key_id.to_string();
+    let mut reader = world.service.store().read().await.expect("a reader");
+    assert!(reader.last_used(&[id]).await.expect("read").is_empty(), "a use that may be none");
 }
 
 async fn whoever_guesses_while_all_is_stale_is_slowed(world: World) {

@@ -160,7 +160,8 @@ impl World {
 impl World {
     /// Marks a Key as used now.
     pub(crate) async fn used(&self, key_id: &str) {
-        let marks = &[(key_id.to_owned(), self.now())];
+        let used = claviger_domain::usage::LastUse { at: self.now(), source: None };
+        let marks = &[(key_id.to_owned(), used)];
         let marked = self
             .service
             .store()

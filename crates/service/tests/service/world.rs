@@ -20,7 +20,8 @@ use claviger_limits::Limiter;
 use claviger_service::ambient::{Clock, Entropy};
 use claviger_service::request::Outcome;
 use claviger_service::{
-    Beginning, Caller, Error, IdempotencyClaim, ListParameters, Options, Request, Service, Written,
+    Beginning, Caller, Error, IdempotencyClaim, ListParameters, Options, Request, Service, UsageRetention,
+    Written,
 };
 use claviger_store::Store;
 use claviger_testkit::{Database, Postgres, keeper_arguments};
@@ -294,6 +295,7 @@ async fn start(url: &str, folder: &Path, clock: &Arc<SetClock>, number: u8) -> S
         shared_keys_per_section: 5,
         limiter: Limiter::alone(),
         public_url: "https://keys.example.com".to_owned(),
+        usage_retention: UsageRetention::default(),
     };
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let entropy = Arc::new(SeededEntropy::new(number.into()));

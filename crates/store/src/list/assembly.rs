@@ -73,7 +73,7 @@ impl Assembly {
     }
 
     /// Rows inside any scope at any of the places.
-    pub(super) fn and_visible(
+    pub(crate) fn and_visible(
         &mut self,
         visible: &Visible,
         places: &[PlaceColumns],

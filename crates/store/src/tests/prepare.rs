@@ -42,6 +42,7 @@ fn fragment_queries() -> Vec<String> {
             .iter()
             .map(|fragment| format!("SELECT last_used.id FROM last_used WHERE {}", fragment.0))
             .collect(),
+        crate::usage::part_queries(),
         crate::key_sets::filter::selections::FRAGMENTS.iter().map(|query| query.0.to_owned()).collect(),
     ]
     .concat()

@@ -3,6 +3,7 @@
 use claviger_domain::event::{EventBody, Position};
 use claviger_domain::id::NodeId;
 use claviger_domain::scope::Place as Where;
+use claviger_domain::usage::LastUse;
 use claviger_store::{
     Begun, IdempotencyScope, Instance, ListQuery, NodeFilter, NodeKind, NodeReport, NodeSort, Store,
     StoreError, StoredAnswer, Visible,
@@ -76,18 +77,20 @@ pub(crate) async fn leases_have_one_holder(place: &Place) {
 pub(crate) async fn last_used_only_moves_forward(place: &Place) {
     let store = place.open().await;
     let mark = async |marks: Vec<(&'static str, &'static str)>| {
-        let marks: Vec<_> = marks.into_iter().map(|(id, at)| (id.to_owned(), later(at))).collect();
+        let used = |at| LastUse { at: later(at), source: format!("192.0.2.{}", at.len()).parse().ok() };
+        let marks: Vec<_> = marks.into_iter().map(|(id, at)| (id.to_owned(), used(at))).collect();
         let marks = &marks;
         let marked = store.commit("test", |tx| Box::pin(async move { tx.mark_used(marks).await }));
         let (_, position) = marked.await.unwrap();
         assert_eq!(position, Position(0), "marks are no events");
     };
     mark(vec![("key_1", "PT5M"), ("key_2", "PT1M")]).await;
-    mark(vec![("key_1", "PT2M"), ("key_2", "PT9M"), ("key_2", "PT3M")]).await;
+    mark(vec![("key_1", "PT120S"), ("key_2", "PT9M"), ("key_2", "PT3M")]).await;
     let ids = ["key_1", "key_2", "key_3"].map(ToOwned::to_owned);
     let marks = store.read().await.unwrap().last_used(&ids).await.unwrap();
     assert_eq!(marks.len(), 2);
-    assert_eq!((marks["key_1"], marks["key_2"]), (later("PT5M"), later("PT9M")));
+    assert_eq!((marks["key_1"].at, marks["key_2"].at), (later("PT5M"), later("PT9M")));
+    assert_eq!(marks["key_1"].source, "192.0.2.4".parse().ok(), "of the use that is kept");
 }
 
 async fn report(store: &Store, node_id: NodeId, kind: NodeKind, position: i64, now: &str) {

@@ -8,6 +8,7 @@ use claviger_domain::id::{ApiId, KeySetId};
 use claviger_domain::key_sets::{Facts, KeyStatus};
 use claviger_domain::scope::Scope;
 use claviger_domain::time::Timestamp;
+use claviger_domain::usage::LastUse;
 use claviger_store::{
     ApiFilter, ApiSort, ApplicationFilter, ApplicationSort, Between, EventFilter, EventSort, GroupFilter,
     GroupSort, KeySetFilter, KeySetSort, ListQuery, Page, Store, StoreError, SubscriptionFilter,
@@ -267,7 +268,8 @@ pub(crate) async fn key_sets_are_filtered(place: &Place) {
     let set = store.read().await.unwrap().key_set(basic).await.unwrap().unwrap();
     let bodies = set.revoke(later("P3D"), &Facts::default()).unwrap();
     append(&store, with_private(bodies, later("P3D"), world.place(), [])).await.unwrap();
-    let used = vec![(set.latest().unwrap().id.to_string(), later("PT30H"))];
+    let used = LastUse { at: later("PT30H"), source: None };
+    let used = vec![(set.latest().unwrap().id.to_string(), used)];
     let used = &used;
     let marked = store.commit("test", |tx| Box::pin(async move { tx.mark_used(used).await }));
     marked.await.unwrap();

@@ -10,6 +10,7 @@ mod lists;
 mod nouns;
 mod opening;
 mod shared_keys;
+mod usage;
 mod world;
 
 /// One test for each of the functions, on each database.
@@ -65,6 +66,13 @@ contract! {
     checking::a_changed_row_is_found,
     checking::a_truncated_log_is_found,
     checking::the_tables_follow_from_the_log,
+    usage::a_batch_counts_once_however_often_it_is_handed_in,
+    usage::nodes_add_up_and_minutes_hours_and_days_agree,
+    usage::nobody_sees_what_was_counted_elsewhere,
+    usage::sums_are_read_in_pages,
+    usage::of_each_key_at_each_api_a_hundred_responses_are_kept,
+    usage::what_is_old_is_forgotten_in_steps,
+    usage::what_nobody_of_ours_wrote_is_left_out,
     beside::idempotency_records_are_answered_again,
     beside::leases_have_one_holder,
     beside::last_used_only_moves_forward,

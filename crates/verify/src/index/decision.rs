@@ -9,12 +9,12 @@ use claviger_domain::decision::Code;
 use claviger_domain::event::Position;
 use claviger_domain::id::{ApiId, EnvironmentId, KeyId, KeySetId, OrganizationId, SharedKeyId};
 use claviger_domain::time::Timestamp;
+use claviger_domain::usage::UsedKey;
 
 use super::record::{KeyRecord, Life, References};
 use super::world::World;
 use crate::facts::{ApiFacts, ApplicationFacts, EnvironmentFacts, SharedKeyFacts};
 use crate::limits::{Allotment, Exceeded, Rules, Subject};
-use crate::meters::UsedKey;
 
 /// The decision on one call. All but the code and the position is told only as far as the credential was
 /// proved (product.md F3); a call that needs no credential has no identity.

@@ -33,7 +33,7 @@ impl Collected {
         tally.source = usage.source.or(tally.source);
     }
 
-    /// As it can be kept. None: a time taken, which is the first to be given up.
+    /// As it can be kept. None: what is no call, which is the first to be given up.
     fn with_room(&mut self, seen: Seen, calls: u64) -> Option<Seen> {
         let by_hour = Seen { minute: seen.minute.hour(), api_id: None, key: None, ..seen };
         let ways = [(seen, MOST_FINE), (Seen { key: None, ..seen }, MOST_COARSE)];
@@ -41,7 +41,7 @@ impl Collected {
         let found = ways.into_iter().find(fits).map(|(way, _)| way);
         let kept = match seen.measure {
             Measure::Decided(_) => Some(found.unwrap_or(by_hour)),
-            Measure::Answered(_) => found.filter(|found| *found == seen),
+            Measure::Answered(_) | Measure::SignedIn => found.filter(|found| *found == seen),
         };
         if kept != Some(seen) {
             self.coarsened += calls;
@@ -72,9 +72,10 @@ impl Collected {
 mod tests {
     use claviger_domain::decision::Code;
     use claviger_domain::id::{ApiId, SharedKeyId};
+    use claviger_domain::usage::UsedKey;
 
     use super::super::latency::Latency;
-    use super::super::usage::{Minute, UsedKey};
+    use super::super::usage::Minute;
     use super::*;
 
     fn seen(number: u32) -> Seen {

@@ -14,12 +14,14 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use claviger_domain::decision::Code;
+use claviger_domain::id::ServiceKeyId;
 use claviger_domain::time::Timestamp;
+use claviger_domain::usage::UsedKey;
 use parking_lot::Mutex;
 
 pub use self::latency::Latency;
 pub use self::responses::Response;
-pub use self::usage::{Measure, Usage, UsedKey};
+pub use self::usage::{Measure, Usage};
 
 use self::collected::Collected;
 use self::responses::Responses;
@@ -87,6 +89,14 @@ impl Meters {
         }
     }
 
+    /// Marks a service key as used: it was good.
+    pub fn signed_in(&self, id: ServiceKeyId, source: Option<IpAddr>, now: Timestamp) {
+        let key = Some(UsedKey::Service(id));
+        let seen = Seen { minute: Minute::of(now), api_id: None, key, measure: Measure::SignedIn };
+        // A mark that there is no room for is left to the next one.
+        self.stripes[stripe()].fine.count(&seen, source);
+    }
+
     /// Counts how long an answer took, and keeps the response as one of the key's last.
     pub fn answered(&self, response: Response) {
         let seen = Seen {
@@ -96,7 +106,7 @@ impl Meters {
             measure: Measure::Answered(Latency::of(response.micros)),
         };
         // A time that there is no room for is left out; its call is counted all the same.
-        self.stripes[stripe()].count(seen, None);
+        self.stripes[stripe()].fine.count(&seen, None);
         self.responses.keep(response);
     }
 

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use claviger_domain::decision::Code;
 use claviger_domain::id::ApiId;
 use claviger_domain::time::Timestamp;
+use claviger_domain::usage::UsedKey;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use super::stripes::{STRIPES, stripe};
-use super::usage::UsedKey;
 
 /// So many of one key at one API are worth keeping.
 const LAST: usize = 100;

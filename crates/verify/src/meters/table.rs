@@ -10,10 +10,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use claviger_domain::decision::Code;
-use claviger_domain::id::{ApiId, KeyId, KeySetId, SharedKeyId};
+use claviger_domain::id::{ApiId, KeyId, KeySetId, ServiceKeyId, SharedKeyId};
+use claviger_domain::usage::UsedKey;
 
 use super::latency::Latency;
-use super::usage::{Measure, Minute, Seen, Usage, UsedKey};
+use super::usage::{Measure, Minute, Seen, Usage};
 
 const COUNTERS: usize = 8;
 const WORDS: usize = 8;
@@ -216,7 +217,9 @@ struct Body([u64; WORDS]);
 const HAS_API: u64 = 1;
 const HAS_KEY: u64 = 1 << 1;
 const HAS_SHARED_KEY: u64 = 1 << 2;
-const IS_ANSWERED: u64 = 1 << 3;
+const HAS_SERVICE_KEY: u64 = 1 << 3;
+const IS_ANSWERED: u64 = 1 << 4;
+const IS_SIGN_IN: u64 = 1 << 5;
 const MEASURE_SHIFT: u32 = 8;
 const MINUTE_SHIFT: u32 = 32;
 
@@ -228,10 +231,12 @@ impl Body {
                 (HAS_KEY, halves(id.as_u128()), halves(key_set_id.as_u128()))
             }
             Some(UsedKey::Shared(id)) => (HAS_SHARED_KEY, halves(id.as_u128()), [0; 2]),
+            Some(UsedKey::Service(id)) => (HAS_SERVICE_KEY, halves(id.as_u128()), [0; 2]),
         };
         let (measure_flag, measure) = match seen.measure {
             Measure::Decided(code) => (0, code as u64),
             Measure::Answered(latency) => (IS_ANSWERED, u64::from(latency.number())),
+            Measure::SignedIn => (IS_SIGN_IN, 0),
         };
         let (api_flag, api) = seen.api_id.map_or((0, [0; 2]), |id| (HAS_API, halves(id.as_u128())));
         let flags = key_flag | measure_flag | api_flag;
@@ -243,18 +248,21 @@ impl Body {
     fn seen(self) -> Option<Seen> {
         let [key_high, key_low, api_high, api_low, set_high, set_low, meta, _] = self.0;
         let has = |flag| meta & flag != 0;
-        let key = whole(key_high, key_low);
-        let key = if has(HAS_KEY) {
-            let key_set_id = KeySetId::from_bytes(whole(set_high, set_low).to_be_bytes());
-            Some(UsedKey::Key { id: KeyId::from_bytes(key.to_be_bytes()), key_set_id })
-        } else {
-            has(HAS_SHARED_KEY).then(|| UsedKey::Shared(SharedKeyId::from_bytes(key.to_be_bytes())))
+        let id = whole(key_high, key_low).to_be_bytes();
+        let key = match meta & (HAS_KEY | HAS_SHARED_KEY | HAS_SERVICE_KEY) {
+            HAS_KEY => {
+                let key_set_id = KeySetId::from_bytes(whole(set_high, set_low).to_be_bytes());
+                Some(UsedKey::Key { id: KeyId::from_bytes(id), key_set_id })
+            }
+            HAS_SHARED_KEY => Some(UsedKey::Shared(SharedKeyId::from_bytes(id))),
+            HAS_SERVICE_KEY => Some(UsedKey::Service(ServiceKeyId::from_bytes(id))),
+            _ => None,
         };
         let number = (meta >> MEASURE_SHIFT & 0xff) as u8;
-        let measure = if has(IS_ANSWERED) {
-            Measure::Answered(Latency::from_number(i64::from(number))?)
-        } else {
-            Measure::Decided(*Code::ALL.get(usize::from(number))?)
+        let measure = match meta & (IS_ANSWERED | IS_SIGN_IN) {
+            IS_ANSWERED => Measure::Answered(Latency::from_number(i64::from(number))?),
+            IS_SIGN_IN => Measure::SignedIn,
+            _ => Measure::Decided(*Code::ALL.get(usize::from(number))?),
         };
         let api_id = has(HAS_API).then(|| ApiId::from_bytes(whole(api_high, api_low).to_be_bytes()));
         Some(Seen { minute: self.minute(), api_id, key, measure })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use claviger_domain::id::{ApiId, KeyId, KeySetId, SharedKeyId};
+use claviger_domain::usage::UsedKey;
 use proptest::prelude::*;
 
 use super::*;
@@ -120,19 +121,24 @@ fn what_has_no_room_at_all_is_counted_by_its_code() {
 proptest! {
     #[test]
     fn what_is_counted_reads_back_as_it_was(
-        key in proptest::option::of((any::<bool>(), any::<[u8; 16]>(), any::<[u8; 16]>())),
+        key in proptest::option::of((0..3, any::<[u8; 16]>(), any::<[u8; 16]>())),
         api in proptest::option::of(any::<[u8; 16]>()),
         minute in any::<u32>(),
         code in proptest::sample::select(Code::ALL.to_vec()),
-        micros in proptest::option::of(any::<u64>()),
+        micros in proptest::option::of(prop_oneof![Just(0), any::<u64>()]),
         source in proptest::option::of(any::<IpAddr>()),
         calls in 1_u64..50,
     ) {
-        let key = key.map(|(shared, key, set)| match shared {
-            true => UsedKey::Shared(SharedKeyId::from_bytes(key)),
-            false => UsedKey::Key { id: KeyId::from_bytes(key), key_set_id: KeySetId::from_bytes(set) },
+        let key = key.map(|(kind, key, set)| match kind {
+            0 => UsedKey::Shared(SharedKeyId::from_bytes(key)),
+            1 => UsedKey::Service(ServiceKeyId::from_bytes(key)),
+            _ => UsedKey::Key { id: KeyId::from_bytes(key), key_set_id: KeySetId::from_bytes(set) },
         });
-        let measure = micros.map_or(Measure::Decided(code), |micros| Measure::Answered(Latency::of(micros)));
+        let measure = match micros {
+            Some(0) => Measure::SignedIn,
+            Some(micros) => Measure::Answered(Latency::of(micros)),
+            None => Measure::Decided(code),
+        };
         let seen = Seen { minute: Minute(minute), api_id: api.map(ApiId::from_bytes), key, measure };
         let source = source.map(|source| source.to_canonical()).filter(|source| *source != std::net::Ipv6Addr::UNSPECIFIED);
         let table = Table::<4>::default();

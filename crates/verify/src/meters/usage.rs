@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use claviger_domain::decision::Code;
-use claviger_domain::id::{ApiId, KeyId, KeySetId, SharedKeyId};
+use claviger_domain::id::ApiId;
 use claviger_domain::time::Timestamp;
+use claviger_domain::usage::UsedKey;
 
 use super::latency::Latency;
 
@@ -26,13 +27,6 @@ pub struct Usage {
     pub source: Option<IpAddr>,
 }
 
-/// A key that opens APIs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum UsedKey {
-    Key { id: KeyId, key_set_id: KeySetId },
-    Shared(SharedKeyId),
-}
-
 /// What was counted about a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Measure {
@@ -40,6 +34,8 @@ pub enum Measure {
     Decided(Code),
     /// It was answered within this time.
     Answered(Latency),
+    /// It came to Claviger's own API, and its key was good.
+    SignedIn,
 }
 
 /// What calls are counted by.

@@ -3,7 +3,8 @@
 use claviger_domain::apis::AuthType;
 use claviger_domain::decision::Code;
 use claviger_domain::event::EventBody;
-use claviger_verify::{Credential, Measure, Meters, Places, Request, Scratch, UsedKey, extract};
+use claviger_domain::usage::UsedKey;
+use claviger_verify::{Credential, Measure, Meters, Places, Request, Scratch, extract};
 
 use crate::story::{ACME, PRODUCTION, START, Story, schedule, settings};
 

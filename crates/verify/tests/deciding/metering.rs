@@ -6,7 +6,8 @@ use claviger_domain::apis::AuthType;
 use claviger_domain::decision::Code;
 use claviger_domain::event::EventBody;
 use claviger_domain::scope::Scope;
-use claviger_verify::{Credential, Measure, Meters, Request, Usage, UsedKey};
+use claviger_domain::usage::UsedKey;
+use claviger_verify::{Credential, Measure, Meters, Request, Usage};
 
 use crate::story::{ACME, PRODUCTION, START, Story, schedule, settings};
 
