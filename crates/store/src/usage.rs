@@ -166,5 +166,13 @@ pub(crate) fn part_queries() -> Vec<String> {
     let of = |table: &str, parts: &[crate::statements::Fragment]| -> Vec<String> {
         parts.iter().map(|part| format!("SELECT {table}.api_id FROM {table} WHERE {}", part.0)).collect()
     };
-    [of("usage", read::FRAGMENTS), of("usage_responses", responses::parts::FRAGMENTS)].concat()
+    let sums = "(SELECT usage.api_id, usage.start, usage.code AS grouped FROM usage) AS sums";
+    let after =
+        |part: &crate::statements::Fragment| format!("SELECT sums.api_id FROM {sums} WHERE {}", part.0);
+    [
+        of("usage", read::FRAGMENTS),
+        of("usage_responses", responses::parts::FRAGMENTS),
+        read::pages::FRAGMENTS.iter().map(after).collect(),
+    ]
+    .concat()
 }

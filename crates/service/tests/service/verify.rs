@@ -28,6 +28,12 @@ async fn old_memory_refuses_nobody_for_good_and_marks_nothing(world: World) {
         forbidden(Permission::VerifyCall)
     );
     world.service.flush_usage().await.expect("written");
+    let id = [holding.caller.service_key_id.to_string()];
+    let used = async || {
+        let mut reader = world.service.store().read().await.expect("a reader");
+        reader.last_used(&id).await.expect("read")
+    };
+    let before = used().await;
     world.lose_touch();
     let behind = world.service.verify_sign_in(&lacking.value, None);
     assert!(matches!(behind, Err(Error::Unavailable(Unavailable::Behind))), "{behind:?}");
@@ -35,9 +41,7 @@ async fn old_memory_refuses_nobody_for_good_and_marks_nothing(world: World) {
     let verdict = world.service.verify(&asker, body(json!({"credential": {"key": "clv_key_x"}})));
     assert_eq!(verdict.await.expect("decided").code().as_str(), "malformed");
     world.service.flush_usage().await.expect("written");
-    let id = holding.caller.service_key_id.to_string();
-    let mut reader = world.service.store().read().await.expect("a reader");
-    assert!(reader.last_used(&[id]).await.expect("read").is_empty(), "a use that may be none");
+    assert_eq!(used().await, before, "a use that may be none");
 }
 
 async fn whoever_guesses_while_all_is_stale_is_slowed(world: World) {

@@ -26,16 +26,16 @@ macro_rules! from_usage {
 }
 
 statements! {
-    // Both are narrowed, and then closed by what stands below.
+    // Conditions go where `NARROWED` stands.
     SUMS = concat!(
         "SELECT sums.start, sums.grouped, sums.calls, sums.refused FROM (SELECT ", grouped!(),
         ", CAST(SUM(usage.calls) AS BIGINT) AS calls, \
          CAST(SUM(CASE WHEN usage.code = 'valid' THEN 0 ELSE usage.calls END) AS BIGINT) AS refused",
-        from_usage!(), " AND usage.latency = 0 GROUP BY usage.start, grouped) AS sums ORDER BY 1, 2"
+        from_usage!(), " AND usage.latency = 0 /* narrowed */ GROUP BY usage.start, grouped) AS sums WHERE 1 = 1 /* narrowed */ ORDER BY 1, 2"
     );
     LATENCIES = concat!(
         "SELECT ", grouped!(), ", usage.latency, CAST(SUM(usage.calls) AS BIGINT)",
-        from_usage!(), " AND usage.latency > 0 GROUP BY usage.start, grouped, usage.latency"
+        from_usage!(), " AND usage.latency > 0 /* narrowed */ GROUP BY usage.start, grouped, usage.latency"
     );
     PASSED = "SELECT CAST(COALESCE(SUM(usage.calls), 0) AS BIGINT) FROM usage \
               WHERE usage.step = $1 AND usage.start >= $2 AND usage.code = 'valid'";
@@ -48,6 +48,15 @@ fragments! {
     BY_APPLICATION = "usage.key_set_id IN (SELECT of_application.id FROM key_sets AS of_application \
                       WHERE of_application.application_id = $1)";
 }
+
+/// Where a page begins.
+pub(super) mod pages {
+    crate::statements::fragments! {
+        AFTER = "(sums.start, sums.grouped) > ($1, $2)";
+    }
+}
+
+const NARROWED: &str = "/* narrowed */";
 
 /// Where what was counted stands: at its API, and at its Key Set.
 const PLACES: &[PlaceColumns] = &[
@@ -156,18 +165,13 @@ impl FromRow for LatencyCount {
 impl Reader {
     /// Sums in the order of time, then of what they are grouped by; one more than the limit if there are more.
     pub async fn usage(&mut self, query: &UsageQuery) -> Result<Vec<UsageCount>, StoreError> {
-        let (head, tail) = around(SUMS.sql, " GROUP BY");
-        let mut assembly = narrowed(head, query);
-        let (group, order) = around(tail, " ORDER BY");
-        assembly.text(group);
+        let mut parts = SUMS.sql.split(NARROWED);
+        let mut assembly = narrowed(parts.next().unwrap_or_default(), query);
+        assembly.text(parts.next().unwrap_or_default());
         if let Some((start, grouped)) = &query.after {
-            assembly.text(" WHERE (sums.start, sums.grouped) > (");
-            assembly.value(*start);
-            assembly.text(", ");
-            assembly.value(grouped);
-            assembly.text(")");
+            assembly.and(pages::AFTER, values![*start, grouped]);
         }
-        assembly.text(order);
+        assembly.text(parts.next().unwrap_or_default());
         assembly.text(" LIMIT ");
         assembly.value(i64::from(query.limit) + 1);
         read_all(&self.assembled(assembly).await?)
@@ -175,9 +179,9 @@ impl Reader {
 
     /// How long the same calls took.
     pub async fn usage_latencies(&mut self, query: &UsageQuery) -> Result<Vec<LatencyCount>, StoreError> {
-        let (head, group) = around(LATENCIES.sql, " GROUP BY");
-        let mut assembly = narrowed(head, query);
-        assembly.text(group);
+        let mut parts = LATENCIES.sql.split(NARROWED);
+        let mut assembly = narrowed(parts.next().unwrap_or_default(), query);
+        assembly.text(parts.next().unwrap_or_default());
         read_all(&self.assembled(assembly).await?)
     }
 
@@ -189,11 +193,6 @@ impl Reader {
         let rows: Vec<i64> = read_all(&self.assembled(assembly).await?)?;
         Ok(rows.first().map_or(0, |calls| calls.unsigned_abs()))
     }
-}
-
-/// What stands before a word of the program's own text, and the rest.
-fn around(sql: &'static str, word: &str) -> (&'static str, &'static str) {
-    sql.split_at(sql.rfind(word).unwrap_or(sql.len()))
 }
 
 fn narrowed(head: &'static str, query: &UsageQuery) -> Assembly {
