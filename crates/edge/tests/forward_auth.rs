@@ -341,7 +341,7 @@ async fn f3_limits_are_told_with_what_is_left_and_when_to_try_again() {
     // It is half a minute past midnight.
     assert_eq!((reset.as_str(), retry_after.as_str()), ("86370", "86370"));
     let counted = |code| scene.meters.decisions().find(|(it, _)| *it == code).map(|(_, count)| count);
-    assert_eq!(counted(claviger_domain::decision::Code::RateLimited), Some(2));
+    assert_eq!(counted(Code::RateLimited), Some(2));
 }
 
 #[test]

@@ -86,12 +86,8 @@ pub(super) fn decide(
     match identify(world, freshness, request, target) {
         Ok(identified) => {
             let (judged, own) = match &identified {
-                Identified::Key(found) => {
-                    (judge(world, found, request, target, now), found.profile.limits)
-                }
-                Identified::Shared(shared) => {
-                    (shared.judge(world, request, target), shared.facts.limits())
-                }
+                Identified::Key(found) => (judge(world, found, request, target, now), found.profile.limits),
+                Identified::Shared(shared) => (shared.judge(world, request, target), shared.facts.limits()),
             };
             let is_limited = !own.is_none() || target.is_some_and(|target| !target.api.limits.is_none());
             let whose = Some(identified.whose(world, request));
