@@ -7,7 +7,7 @@ use claviger_domain::event::Position;
 use claviger_domain::id::KeySetId;
 use claviger_domain::policy_templates::CallLimits;
 use claviger_domain::time::Timestamp;
-use claviger_store::{KeyRow, Reader};
+use claviger_store::{GrantRow, KeyRow, Reader};
 use claviger_verify::{
     ApiFacts, ApplicationFacts, EnvironmentFacts, Index, KeyEnd, KeyFacts, KeySetFacts, LoadError, Loader,
     PermissionGroupFacts, ServiceKeyFacts, SharedKeyFacts, SubscriptionFacts,
@@ -65,15 +65,12 @@ async fn fill(reader: &mut Reader, loader: &mut Loader<'_>) -> Result<(), Error>
     reader.each_limited_key_set(|set, limited| _ = limits.insert(set, limited)).await?;
     let limits_of = |set: &KeySetId| limits.get(set).copied().unwrap_or_default();
     reader.each_key(|row| note(loader.key(&facts_of(&row, limits_of(&row.key_set_id))))).await?;
-    reader
-        .each_grant(|grant| {
-            note(loader.subscription(&SubscriptionFacts {
-                api_id: grant.api_id,
-                key_set_ids: vec![grant.key_set_id],
-                permissions: grant.permissions,
-            }));
-        })
-        .await?;
+    let subscription = |grant: GrantRow| SubscriptionFacts {
+        api_id: grant.api_id,
+        key_set_ids: grant.key_set_ids,
+        permissions: grant.permissions,
+    };
+    reader.each_grant(|grant| note(loader.subscription(subscription(grant)))).await?;
     for row in reader.shared_key_rows().await? {
         loader.shared_key(SharedKeyFacts::of(&row.shared_key, row.digest, row.secret));
     }

@@ -80,6 +80,10 @@ const READING: Limits = Limits { idle: READER_IDLE, statement: Duration::ZERO, r
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Dialect {
     pub(crate) move_head: Statement,
+    /// All Keys, packed, any number of them in a row (`key_sets/packed.rs`).
+    pub(crate) all_keys: Statement,
+    /// About how many Keys there are, living and dead.
+    pub(crate) key_count: Statement,
     /// Whether anything ever brought a schema here.
     pub(crate) has_schema: Statement,
     /// The ids of the rows that have all parts of a text ([`Dialect::parts_of`]): few too many, none too few.
@@ -121,9 +125,19 @@ pub(crate) mod sqlite {
     statements! {
         HAS_SCHEMA = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
         MOVE_HEAD = "UPDATE log_head SET position = $1, hash = $2 WHERE id = 1";
+        // Some hundred Keys in a row: handing a row over from SQLite's thread costs more than reading it. What is put
+        // together keeps its bytes, whatever they are.
+        ALL_KEYS = "WITH RECURSIVE spans (begun) AS (SELECT 0 \
+            UNION ALL SELECT begun + 256 FROM spans WHERE begun + 256 < (SELECT MAX(rowid) FROM keys)) \
+            SELECT (SELECT CAST(group_concat((keys.secret_digest IS NOT NULL) || keys.identity || keys.deciding, '') AS BLOB) \
+                FROM keys WHERE keys.rowid > spans.begun AND keys.rowid <= spans.begun + 256 AND keys.removed_at IS NULL) \
+            FROM spans";
+        KEY_COUNT = "SELECT COALESCE(MAX(rowid), 0) FROM keys";
     }
     pub(crate) const DIALECT: Dialect = Dialect {
         move_head: MOVE_HEAD,
+        all_keys: ALL_KEYS,
+        key_count: KEY_COUNT,
         has_schema: HAS_SCHEMA,
         key_sets_with_text: KEY_SETS_WITH_TEXT,
         applications_with_text: APPLICATIONS_WITH_TEXT,
@@ -151,6 +165,11 @@ pub(crate) mod postgres {
         LOCK_HEAD = "SELECT position, hash FROM log_head WHERE id = 1 FOR UPDATE";
         // The wake-up travels with the commit, without a round trip of its own.
         MOVE_HEAD = "UPDATE log_head SET position = $1, hash = $2 WHERE id = 1 RETURNING CAST(pg_notify('claviger_log', '') AS TEXT)";
+        ALL_KEYS = "SELECT CASE WHEN secret_digest IS NULL THEN CAST('0' AS BYTEA) ELSE CAST('1' AS BYTEA) END || identity || deciding \
+            FROM keys WHERE removed_at IS NULL";
+        // Counting reads them all. The server's own estimate is there once it has looked at the table.
+        KEY_COUNT = "SELECT CASE WHEN reltuples < 10000 THEN (SELECT COUNT(*) FROM keys) ELSE CAST(reltuples AS BIGINT) END \
+            FROM pg_catalog.pg_class WHERE oid = to_regclass('keys')";
         // Said by each new session: some poolers refuse such settings among the parameters of a connection. They are the
         // session's own, so a pooler that shares sessions between transactions won't do (docs/operating.md).
         LIMITS = "SELECT set_config('lock_timeout', $1, false), set_config('idle_in_transaction_session_timeout', $2, false), \
@@ -158,6 +177,8 @@ pub(crate) mod postgres {
     }
     pub(crate) const DIALECT: Dialect = Dialect {
         move_head: MOVE_HEAD,
+        all_keys: ALL_KEYS,
+        key_count: KEY_COUNT,
         has_schema: HAS_SCHEMA,
         key_sets_with_text: KEY_SETS_WITH_TEXT,
         applications_with_text: APPLICATIONS_WITH_TEXT,

@@ -18,7 +18,6 @@ use crate::value::values;
 
 statements! {
     GRANTS = "SELECT key_set_ids, api_id, permissions FROM subscriptions WHERE status = 'active'";
-    KEY_COUNT = "SELECT COUNT(*) FROM keys";
     HOLDERS_OF_PERMISSION_GROUP = "SELECT organization_id, group_id, environment_id, NULL AS expires_at, \
               NULL AS ip_allow_list FROM role_grants WHERE permission_group_id = $1 \
               UNION SELECT scope_organization_id, scope_group_id, scope_environment_id, expires_at, ip_allow_list FROM service_keys \
@@ -26,23 +25,16 @@ statements! {
               (SELECT service_key_id FROM service_key_permission_groups WHERE permission_group_id = $1)";
 }
 
-/// One Key Set's right to open one API, by an Active Subscription.
+/// What one Active Subscription gives to each of its Key Sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantRow {
-    pub key_set_id: KeySetId,
+    pub key_set_ids: Vec<KeySetId>,
     pub api_id: ApiId,
     /// None: all of the API's permissions.
     pub permissions: Option<Vec<ApiPermission>>,
 }
 
-/// What one Active Subscription gives, to each of its Key Sets.
-struct Grants {
-    key_set_ids: Vec<KeySetId>,
-    api_id: ApiId,
-    permissions: Option<Vec<ApiPermission>>,
-}
-
-impl FromRow for Grants {
+impl FromRow for GrantRow {
     const TABLE: &'static str = "subscriptions";
 
     fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
@@ -97,18 +89,13 @@ impl Reader {
     }
 
     /// What Active Subscriptions give to Key Sets.
-    pub async fn each_grant(&mut self, mut take: impl FnMut(GrantRow) + Send) -> Result<(), StoreError> {
-        let each = |grants: Grants| {
-            for key_set_id in grants.key_set_ids {
-                take(GrantRow { key_set_id, api_id: grants.api_id, permissions: grants.permissions.clone() });
-            }
-        };
-        self.each_row(GRANTS.text(), values![], each).await
+    pub async fn each_grant(&mut self, take: impl FnMut(GrantRow) + Send) -> Result<(), StoreError> {
+        self.each_row(GRANTS.text(), values![], take).await
     }
 
-    /// How many Keys there are, living and dead.
+    /// About how many Keys there are, living and dead.
     pub async fn key_count(&mut self) -> Result<usize, StoreError> {
-        let count: Option<i64> = self.optional(KEY_COUNT, values![]).await?;
+        let count: Option<i64> = self.optional(self.connection.dialect().key_count, values![]).await?;
         Ok(count.and_then(|count| count.try_into().ok()).unwrap_or_default())
     }
 

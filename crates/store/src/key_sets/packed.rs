@@ -10,6 +10,10 @@ use claviger_domain::time::Timestamp;
 
 /// The form of both columns; a reader that meets another stops closed.
 const VERSION: u8 = 1;
+/// How long they are: an identity without a secret's digest, which is behind it if there is one.
+const IDENTITY: usize = 102;
+const SECRET: usize = 32;
+const DECIDING: usize = 60;
 const SUSPENDED: u8 = 1;
 const LATEST: u8 = 2;
 /// No instant: long before every Key.
@@ -40,7 +44,7 @@ pub struct KeyRow {
 
 /// What never changes of a Key.
 pub(super) fn identity(set: &KeySet, key: &Key, private: &Private) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(134);
+    let mut bytes = Vec::with_capacity(IDENTITY + SECRET);
     bytes.push(VERSION);
     bytes.extend_from_slice(key.id.as_bytes());
     bytes.extend_from_slice(set.id.as_bytes());
@@ -59,7 +63,7 @@ pub(super) fn identity(set: &KeySet, key: &Key, private: &Private) -> Vec<u8> {
 pub(super) fn deciding(set: &KeySet, key: &Key) -> Vec<u8> {
     let suspended = if set.suspended_by.is_some() { SUSPENDED } else { 0 };
     let latest = if set.latest().is_some_and(|latest| latest.id == key.id) { LATEST } else { 0 };
-    let mut bytes = Vec::with_capacity(60);
+    let mut bytes = Vec::with_capacity(DECIDING);
     bytes.extend_from_slice(&[VERSION, suspended | latest]);
     let schedule = key.schedule;
     for instant in [
@@ -76,6 +80,19 @@ pub(super) fn deciding(set: &KeySet, key: &Key) -> Vec<u8> {
     let reasons = [key.retirement.map(|retirement| retirement.reason), key.ended.map(|ended| ended.reason)];
     bytes.extend(reasons.iter().map(|reason| reason.map_or(0, |reason| code_of(&REASONS, &reason))));
     bytes
+}
+
+/// Keys one behind the other: before both columns of each stands the letter 1 if it has a secret, else 0.
+pub(super) fn unpack_all(mut bytes: &[u8]) -> Option<Vec<KeyRow>> {
+    let mut rows = Vec::with_capacity(bytes.len() / (1 + IDENTITY + DECIDING));
+    while let Some((secret, rest)) = bytes.split_first() {
+        let identity = if *secret == b'1' { IDENTITY + SECRET } else { IDENTITY };
+        let (identity, rest) = rest.split_at_checked(identity)?;
+        let (deciding, rest) = rest.split_at_checked(DECIDING)?;
+        rows.push(unpack(identity, deciding)?);
+        bytes = rest;
+    }
+    Some(rows)
 }
 
 /// Both columns read back, if they are of this form.
@@ -149,4 +166,33 @@ fn code_of<T: PartialEq>(words: &[T], word: &T) -> u8 {
 
 fn of_code<T: Copy>(words: &[T], [code]: [u8; 1]) -> Option<T> {
     words.get(usize::from(code).checked_sub(1)?).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(secret: Option<u8>) -> Vec<u8> {
+        let mut bytes = vec![if secret.is_some() { b'1' } else { b'0' }, VERSION];
+        bytes.extend([1; 64]);
+        bytes.push(1);
+        bytes.extend([0, 0, 0, 7]);
+        bytes.extend([9; 32]);
+        bytes.extend(secret.into_iter().flat_map(|byte| [byte; SECRET]));
+        bytes.extend([VERSION, LATEST]);
+        bytes.extend(NEVER.to_be_bytes().repeat(7));
+        bytes.extend([0, 0]);
+        bytes
+    }
+
+    #[test]
+    fn keys_that_stand_one_behind_the_other_are_told_apart() {
+        let all = [packed(None), packed(Some(0)), packed(Some(b'1')), packed(None)].concat();
+        let secrets: Vec<_> = unpack_all(&all).unwrap().iter().map(|row| row.secret_digest).collect();
+        let digest = |byte| Some(Digest::from_bytes([byte; SECRET]));
+        assert_eq!(secrets, [None, digest(0), digest(b'1'), None]);
+        assert_eq!(unpack_all(&[]), Some(Vec::new()));
+        assert_eq!(unpack_all(&all[..all.len() - 1]), None);
+        assert_eq!(unpack_all(&all[1..]), None);
+    }
 }

@@ -3,7 +3,7 @@
 use claviger_domain::id::KeySetId;
 use claviger_domain::policy_templates::{CallLimits, Policy};
 
-use super::packed::{KeyRow, unpack};
+use super::packed::{KeyRow, unpack, unpack_all};
 use crate::columns::{Columns, FromRow};
 use crate::error::StoreError;
 use crate::reader::Reader;
@@ -11,7 +11,6 @@ use crate::statements::statements;
 use crate::value::values;
 
 statements! {
-    ALL = "SELECT identity, deciding FROM keys WHERE removed_at IS NULL";
     OF_SET = "SELECT identity, deciding FROM keys WHERE removed_at IS NULL AND key_set_id = $1 ORDER BY generation";
     // As the index `key_sets_by_limits` has them.
     LIMITED = "SELECT id, policy FROM key_sets WHERE removed_at IS NULL AND policy NOT LIKE '%\"rate_limit\":null,\"quota\":null}'";
@@ -37,11 +36,24 @@ impl FromRow for KeyRow {
     }
 }
 
+/// Some of all Keys.
+struct Keys(Vec<KeyRow>);
+
+impl FromRow for Keys {
+    const TABLE: &'static str = "keys";
+
+    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
+        let keys = unpack_all(columns.optional_bytes()?.unwrap_or_default());
+        keys.map(Self).ok_or_else(|| columns.corrupt("Keys are packed in an unknown form"))
+    }
+}
+
 impl Reader {
     /// Hands every Key to `take`, in no particular order. With [`Reader::position`] of the same reader this
     /// is a snapshot from which the log is tailed.
-    pub async fn each_key(&mut self, take: impl FnMut(KeyRow) + Send) -> Result<(), StoreError> {
-        self.each_row(ALL.text(), values![], take).await
+    pub async fn each_key(&mut self, mut take: impl FnMut(KeyRow) + Send) -> Result<(), StoreError> {
+        let all = self.connection.dialect().all_keys;
+        self.each_row(all.text(), values![], |Keys(keys)| keys.into_iter().for_each(&mut take)).await
     }
 
     /// Hands every Key Set to `take` whose policy limits how often it may call, with what it limits.

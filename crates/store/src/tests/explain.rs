@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _};
 use super::Place;
 use crate::connection::Connection;
 use crate::dialect::Database;
+use crate::key_sets::snapshot::LIMITED;
 use crate::list::{Listed as _, page_query};
 use crate::log;
 use crate::statements::statements;
@@ -36,6 +37,7 @@ statements! {
              previous_hash) VALUES ($1, $2, 1, $1, 'k', 'system', 's', 's', $2, '{}', $3, $3)";
     BY_ACTOR = "SELECT position FROM log WHERE actor_id = $1 ORDER BY position DESC LIMIT 50";
     BY_COUNTERPART = "SELECT position FROM log WHERE (organization_id = $1 OR counterpart_organization_id = $1) ORDER BY position DESC";
+    UNLIMIT = "UPDATE key_sets SET policy = '{\"rate_limit\":null,\"quota\":null}' WHERE id <> $1";
     ANALYZE = "ANALYZE";
 }
 
@@ -138,6 +140,21 @@ async fn every_filter_of_key_sets_goes_by_an_index() {
                 }
             }
         }
+    }
+}
+
+/// A start does not read a million sets to find those that are limited.
+#[tokio::test(flavor = "multi_thread")]
+async fn limited_key_sets_are_found_by_an_index() {
+    for place in Place::both().await {
+        let database = &place.store.database;
+        let mut connection = database.begin().await.unwrap();
+        fill(&mut connection).await;
+        connection.execute(UNLIMIT.text(), values![id::<claviger_domain::id::KeySetKind>(9)]).await.unwrap();
+        connection.execute(ANALYZE.text(), values![]).await.unwrap();
+        connection.commit().await.unwrap();
+        let plan = explain(database, LIMITED.sql, values![]).await;
+        assert!(plan.iter().any(|line| line.contains("key_sets_by_limits")), "{plan:#?}");
     }
 }
 

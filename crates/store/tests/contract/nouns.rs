@@ -1,5 +1,7 @@
 //! Every noun: made, changed, ended, found.
 
+use std::collections::HashSet;
+
 use claviger_domain::apis::AuthType;
 use claviger_domain::event::{ActorRef, EventBody, NewEvent, Private, ServiceKeyTerms};
 use claviger_domain::id::{ApiId, MemberId, OrganizationId, PermissionGroupId, RoleGrantId, ServiceKeyId};
@@ -417,20 +419,27 @@ pub(crate) async fn the_snapshot_has_every_key(place: &Place) {
     let set = store.read().await.unwrap().key_set(first).await.unwrap().unwrap();
     let now = later("P1D");
     let (fresh, private) = fresh_key(now);
+    // Bytes that would end a text.
+    let private = Private { secret: Some(Digest::from_bytes([0; 32])), ..private };
     let bodies = set.regenerate(now, &Facts::default(), fresh).unwrap();
     append(&store, with_private(bodies, now, world.place(), [private])).await.unwrap();
     let set = store.read().await.unwrap().key_set(second).await.unwrap().unwrap();
     let bodies = set.suspend(now, &Facts::default()).unwrap();
     append(&store, with_private(bodies, now, world.place(), [])).await.unwrap();
+    // More than SQLite puts together in one row.
+    let many = (0..600).flat_map(|_| world.opened(world.terms("Many", AuthType::ApiKey), false, now).1);
+    append(&store, many).await.unwrap();
     let mut reader = store.read().await.unwrap();
     let (mut keys, mut grants, mut applications, mut apis) = (vec![], vec![], vec![], vec![]);
     reader.each_key(|key| keys.push(key)).await.unwrap();
     reader.each_grant(|grant| grants.push(grant)).await.unwrap();
     reader.each_application(|application| applications.push(application)).await.unwrap();
     reader.each_api(|api| apis.push(api)).await.unwrap();
-    assert_eq!((keys.len(), applications.len(), apis.len()), (4, 1, 1));
-    assert_eq!(reader.key_count().await.unwrap(), 4);
-    let granted: Vec<_> = grants.iter().map(|grant| (grant.key_set_id, grant.api_id)).collect();
+    assert_eq!((keys.len(), applications.len(), apis.len()), (604, 1, 1));
+    assert_eq!(keys.iter().map(|key| key.id).collect::<HashSet<_>>().len(), 604);
+    assert_eq!(reader.key_count().await.unwrap(), 604);
+    let granted: Vec<_> =
+        grants.iter().flat_map(|grant| grant.key_set_ids.iter().map(|set| (*set, grant.api_id))).collect();
     assert!(granted.contains(&(first, world.api_id)) && granted.contains(&(second, world.api_id)));
     assert_eq!(granted.len(), 2, "the Pending set has no Subscription");
     for set_id in [first, second, pending] {

@@ -141,7 +141,7 @@ impl Population {
                     key_set_ids: vec![KeySetId::from_bytes(id(4, set))],
                     permissions: None,
                 };
-                loader.subscription(&facts).expect("Keys");
+                loader.subscription(facts).expect("Keys");
             }
         }
         loader.finish(Position(1), NOW).expect("a first snapshot");

@@ -79,6 +79,26 @@ impl Directory {
         })
     }
 
+    /// Has what is looked at for this tag come from memory; what is seen means nothing. So do the two below.
+    pub(super) fn glance(&self, tag: Tag) -> u64 {
+        let place = place(tag.hash());
+        let shard = &self.shards[self.shard_of(place)];
+        let group = shard.home(place);
+        let likeliest = &shard.records[group * GROUP + preference(tag.hash())];
+        shard.fingerprints[group].load(Ordering::Relaxed) ^ likeliest.glance()
+    }
+
+    pub(super) fn glance_at_group(&self, member: Member) -> u64 {
+        let shard = &self.shards[self.shard_of(member.place)];
+        shard.fingerprints[shard.home(member.place)].load(Ordering::Relaxed)
+    }
+
+    pub(super) fn glance_at_record(&self, member: Member) -> u64 {
+        let shard = &self.shards[self.shard_of(member.place)];
+        let found = shard.probe(member.place, member.fingerprint).next();
+        found.map_or(0, |at| shard.records[at].glance())
+    }
+
     /// Adds a key that is not there yet, in place; false if its shard is full.
     pub(super) fn fill(&self, put: &KeyWithSecret) -> bool {
         self.shards[self.shard_of(place(put.key.tag.hash()))].insert(put)

@@ -42,8 +42,15 @@ impl Members {
         self.shards[shard].insert(print << 40 | member);
     }
 
+    /// Has the set's entries come from memory; what is seen means nothing.
+    pub(super) fn glance(&self, set: KeySetId) -> u64 {
+        let (shard, print) = split(set);
+        let entries = &self.shards[shard].entries;
+        entries.get(self.shards[shard].home(print)).copied().unwrap_or_default()
+    }
+
     /// The members of a set, and now and then a stranger.
-    pub(super) fn of(&self, set: KeySetId) -> impl Iterator<Item = Member> {
+    pub(super) fn of(&self, set: KeySetId) -> impl Iterator<Item = Member> + Clone {
         let (shard, print) = split(set);
         self.shards[shard]
             .probe(print)
@@ -74,7 +81,7 @@ impl Shard {
         self.used += 1;
     }
 
-    fn probe(&self, print: u64) -> impl Iterator<Item = u64> + '_ {
+    fn probe(&self, print: u64) -> impl Iterator<Item = u64> + Clone + '_ {
         let home = if self.entries.is_empty() { 0 } else { self.home(print) };
         self.entries[home..]
             .iter()

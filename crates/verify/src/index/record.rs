@@ -123,6 +123,11 @@ impl Record {
         }
     }
 
+    /// Any word of it, so that its line comes from memory.
+    pub(super) fn glance(&self) -> u64 {
+        self.word(TAG[0])
+    }
+
     pub(super) fn tag(&self) -> Tag {
         let first = self.0[TAG[0]].load(Ordering::Acquire);
         Tag([first, self.word(TAG[1])])

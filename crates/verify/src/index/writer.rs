@@ -2,6 +2,7 @@
 //! published before the record points to it.
 
 use std::hash::BuildHasher as _;
+use std::hint::black_box;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -32,7 +33,12 @@ pub(super) struct Writer {
     hasher: DefaultHashBuilder,
     /// Key Sets whose first Key has not been issued yet.
     unissued: HashMap<KeySetId, Unissued>,
+    /// Which profile another one becomes by a grant, for those met lately.
+    granted: HashMap<(usize, Grant), u32>,
 }
+
+/// How many of those are remembered.
+const REMEMBERED: usize = 4_096;
 
 /// What is known of a Key Set before it has a Key. Grants may come first.
 #[derive(Default)]
@@ -70,6 +76,7 @@ impl Writer {
             profile_slots: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             unissued: HashMap::new(),
+            granted: HashMap::new(),
         }
     }
 
@@ -210,7 +217,7 @@ impl Writer {
     pub(super) fn put_key(&mut self, facts: &KeyFacts) -> Result<(), Contradiction> {
         let set = facts.key_set;
         let application = self.application_slot(set.application_id)?;
-        let sibling = self.records(set.id).next().map(|record| record.read().references.profile());
+        let sibling = self.profile_of(set.id);
         let profile = match sibling.and_then(|slot| u32::try_from(slot).ok()) {
             Some(slot) => slot,
             None => {
@@ -352,7 +359,10 @@ impl Writer {
         if let Some(unissued) = self.unissued.get_mut(&set).and_then(|unissued| unissued.set.as_mut()) {
             unissued.limits = limits;
         }
-        self.change_profiles(set, |profile| Profile { limits, ..profile.clone() })?;
+        let Some(profile) = self.profile_of(set) else { return Ok(()) };
+        let old = self.world.profiles.get(profile).ok_or(Contradiction::UnknownKeySet)?;
+        let slot = self.profile_slot(Profile { limits, ..old.clone() })?;
+        self.give_profile(set, slot);
         Ok(())
     }
 
@@ -365,14 +375,34 @@ impl Writer {
     ) -> Result<(), Contradiction> {
         let api = self.world.catalog.api_slot(api).ok_or(Contradiction::UnknownApi)?;
         let grant = Grant { api, permissions: permissions.map(Box::from) };
-        let known = self.change_profiles(set, |profile| profile.with_grant(grant.clone()))?;
-        if !known {
-            let grants = &mut self.unissued.entry(set).or_default().grants;
-            grants.retain(|held| held.api != api);
-            let at = grants.partition_point(|held| held.api < api);
-            grants.insert(at, grant);
+        match self.profile_of(set) {
+            Some(profile) => {
+                let slot = self.granted_slot(profile, grant)?;
+                self.give_profile(set, slot);
+            }
+            None => {
+                let grants = &mut self.unissued.entry(set).or_default().grants;
+                grants.retain(|held| held.api != api);
+                let at = grants.partition_point(|held| held.api < api);
+                grants.insert(at, grant);
+            }
         }
         Ok(())
+    }
+
+    /// What a profile becomes by a grant. Many Key Sets go the same way.
+    fn granted_slot(&mut self, profile: usize, grant: Grant) -> Result<u32, Contradiction> {
+        let step = (profile, grant);
+        if let Some(slot) = self.granted.get(&step) {
+            return Ok(*slot);
+        }
+        let old = self.world.profiles.get(profile).ok_or(Contradiction::UnknownKeySet)?;
+        let slot = self.profile_slot(old.with_grant(step.1.clone()))?;
+        if self.granted.len() >= REMEMBERED {
+            self.granted.clear();
+        }
+        self.granted.insert(step, slot);
+        Ok(slot)
     }
 
     /// The Key Set holds other permissions of the API, if it opens it at all.
@@ -391,34 +421,43 @@ impl Writer {
         if let Some(unissued) = self.unissued.get_mut(&set) {
             unissued.grants.retain(|held| held.api != api);
         }
-        self.change_profiles(set, |profile| profile.without_grant(api))?;
+        let Some(profile) = self.profile_of(set) else { return Ok(()) };
+        let old = self.world.profiles.get(profile).ok_or(Contradiction::UnknownKeySet)?;
+        let slot = self.profile_slot(old.without_grant(api))?;
+        self.give_profile(set, slot);
         Ok(())
     }
 
     fn opens(&self, set: KeySetId, api: ApiId) -> bool {
         let Some(api) = self.world.catalog.api_slot(api) else { return false };
-        let of_keys = self.records(set).next().is_some_and(|record| {
-            let profile = self.world.profiles.get(record.read().references.profile());
-            profile.is_some_and(|profile| profile.grant(api).is_some())
-        });
+        let profile = self.profile_of(set).and_then(|slot| self.world.profiles.get(slot));
+        let of_keys = profile.is_some_and(|profile| profile.grant(api).is_some());
         of_keys || self.unissued.get(&set).is_some_and(|held| held.grants.iter().any(|held| held.api == api))
     }
 
-    /// Gives all Keys of the set another profile. False if it has none.
-    fn change_profiles(
-        &mut self,
-        set: KeySetId,
-        change: impl Fn(&Profile) -> Profile,
-    ) -> Result<bool, Contradiction> {
-        // All Keys of a set have one profile.
-        let Some(old) = self.records(set).next().map(|record| record.read().references.profile()) else {
-            return Ok(false);
-        };
-        let profile = self.world.profiles.get(old).map(change);
-        let slot = self.profile_slot(profile.ok_or(Contradiction::UnknownKeySet)?)?;
+    /// Where the profile of a set's Keys stands: all have one. None: it has no Keys.
+    fn profile_of(&self, set: KeySetId) -> Option<usize> {
+        self.records(set).next().map(|record| record.read().references.profile())
+    }
+
+    fn give_profile(&mut self, set: KeySetId, slot: u32) {
         self.publish();
         self.records(set).for_each(|record| record.refer(|references| references.with_profile(slot)));
-        Ok(true)
+    }
+
+    /// Has the memory that these Keys will be put into on its way, for all of them at once.
+    pub(super) fn look_ahead_to_keys(&self, keys: &[KeyFacts]) {
+        let sets = keys.iter().map(|facts| self.members.glance(facts.key_set.id));
+        let records = keys.iter().map(|facts| self.world.keys.glance(Tag::of(&facts.digest)));
+        black_box(sets.chain(records).fold(0, |all, seen| all ^ seen));
+    }
+
+    /// The same for the records of the Keys of these sets, one step of the way after the other.
+    pub(super) fn look_ahead_to_sets(&self, sets: impl Iterator<Item = KeySetId> + Clone) {
+        black_box(sets.clone().fold(0, |all, set| all ^ self.members.glance(set)));
+        let members = sets.flat_map(|set| self.members.of(set));
+        black_box(members.clone().fold(0, |all, member| all ^ self.world.keys.glance_at_group(member)));
+        black_box(members.fold(0, |all, member| all ^ self.world.keys.glance_at_record(member)));
     }
 
     /// Equal profiles share one slot. One that is no longer used keeps its slot: a reader may be about

@@ -420,7 +420,7 @@ impl Story {
             loader.key(&key).expect("room");
         }
         for facts in self.subscriptions.values().filter_map(SubscriptionFacts::of) {
-            loader.subscription(&facts).expect("Keys");
+            loader.subscription(facts).expect("Keys");
         }
         for key in self.shared_keys.values() {
             let (digest, secret) = self.shared_digests[&key.id];
