@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) follower: Follower,
     pub(crate) identifying: Allowance,
+    /// Failed calls by source, at the doors and where verify was told it.
+    pub(crate) failures: Arc<Failures>,
     /// Failed sign-ins by source, counted apart from the doors'.
     pub(crate) sign_in_failures: Failures,
     /// Retrievals that go on when their caller has hung up.
@@ -96,6 +98,7 @@ impl Service {
             cursors: CursorKey::new(keys.cursor.clone()),
             follower: Follower::new(&keys, options.max_staleness_seconds),
             identifying: Allowance::default(),
+            failures: Arc::new(Failures::new(options.failures_per_minute)),
             sign_in_failures: Failures::new(options.failures_per_minute),
             retrievals: TaskTracker::new(),
             reporter: UsageReporter::new(fresh_id::<NodeKind>(clock.now(), entropy.as_ref()).to_string()),
@@ -121,6 +124,11 @@ impl Service {
 
     pub fn options(&self) -> &Options {
         &self.state.options
+    }
+
+    /// Who failed how often: the doors share it.
+    pub fn failures(&self) -> &Arc<Failures> {
+        &self.state.failures
     }
 
     /// What limits how often calls may be made.

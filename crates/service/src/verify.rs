@@ -20,6 +20,8 @@ use crate::state::Service;
 /// How many questions a batch may hold.
 const MAX_BATCH: usize = 1_000;
 const MAX_COST: i64 = 1_000_000_000;
+/// What another door answers to a credential that is not good.
+const UNAUTHORIZED: u16 = 401;
 
 /// A caller who may ask for decisions, and where.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +38,8 @@ pub struct Verdict {
     decision: Decision,
     /// What was asked of the API's own permissions.
     asked: Option<Vec<String>>,
+    /// In how many seconds to try again: a limit binds, or the source that was told failed too often.
+    retry_after_seconds: Option<u64>,
 }
 
 /// One verdict for each question of a batch.
@@ -116,7 +120,12 @@ impl Service {
         };
         self.limiter().take(&mut decision, now).await;
         follower.meters.observe(&decision, facts.ip, now);
-        Verdict { decision, asked: question.permissions }
+        let refused = decision.code().status() == UNAUTHORIZED;
+        let failures = self.failures();
+        let slow = facts.ip.is_some_and(|source| refused && failures.failed(source, now));
+        let slow = slow.then(|| failures.retry_after_seconds().into());
+        let retry_after_seconds = decision.retry_after_seconds().or(slow);
+        Verdict { decision, asked: question.permissions, retry_after_seconds }
     }
 }
 
@@ -187,7 +196,7 @@ impl Serialize for Verdict {
         if let Some(Allotment { limit, remaining, reset_seconds: reset }) = decision.allotment() {
             object.serialize_field("rate_limit", &wire::RateLimit { limit, remaining, reset })?;
         }
-        if let Some(seconds) = decision.retry_after_seconds() {
+        if let Some(seconds) = self.retry_after_seconds {
             object.serialize_field("retry_after", &seconds)?;
         }
         if let Some(at) = decision.expires_at() {

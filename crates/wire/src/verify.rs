@@ -97,7 +97,8 @@ pub struct Decision {
     /// How the call stands to the strictest of the rates and quotas that bind it; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
-    /// In how many seconds to try again; with `rate_limited` and `quota_exceeded` alone.
+    /// In how many seconds to try again: with `rate_limited` and `quota_exceeded`, and where the credential is not good
+    /// and `ip` failed too often within a minute. Other doors answer 429 then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,6 @@ use std::sync::{Arc, OnceLock};
 use claviger_domain::peers::TrustedPeers;
 use claviger_edge::{ExtAuthz, ExtAuthzSettings, ext_authz_not_ready};
 use claviger_service::Service;
-use claviger_verify::Failures;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -41,7 +40,7 @@ impl ExtAuthzDoor {
     }
 
     /// From here on calls are decided.
-    pub(super) fn connect(&self, service: &Service, configuration: &Configuration, failures: Arc<Failures>) {
+    pub(super) fn connect(&self, service: &Service, configuration: &Configuration) {
         let clock = service.clone();
         let settings = ExtAuthzSettings {
             trusted: TrustedPeers::new(configuration.doors.trusted.clone()),
@@ -49,6 +48,7 @@ impl ExtAuthzDoor {
             request_id_prefix: faces::request_id_prefix(),
         };
         let (index, meters) = (Arc::clone(service.index()), Arc::clone(service.meters()));
+        let failures = Arc::clone(service.failures());
         // There is one service, and so one door.
         let _ = self.door.set(ExtAuthz::new(index, meters, failures, service.limiter().clone(), settings));
     }

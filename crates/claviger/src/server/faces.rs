@@ -6,13 +6,12 @@ use claviger_domain::peers::TrustedPeers;
 use claviger_edge::{ForwardAuth, Settings};
 use claviger_service::Service;
 use claviger_service::ambient::{Entropy as _, SystemEntropy};
-use claviger_verify::Failures;
 
 use super::switchboard::Faces;
 use crate::configuration::{Configuration, Dialect};
 
 /// All that answers on the main address.
-pub(super) fn of(service: &Service, configuration: &Configuration, failures: Arc<Failures>) -> Faces {
+pub(super) fn of(service: &Service, configuration: &Configuration) -> Faces {
     let options = claviger_api::Options {
         public_url: configuration.public_url.clone(),
         trusted: TrustedPeers::new(configuration.doors.trusted.clone()),
@@ -20,11 +19,11 @@ pub(super) fn of(service: &Service, configuration: &Configuration, failures: Arc
     };
     Faces {
         rest: claviger_api::Face::new(service.clone(), &SystemEntropy, options),
-        forward_auth: Arc::new(forward_auth(service, configuration, failures)),
+        forward_auth: Arc::new(forward_auth(service, configuration)),
     }
 }
 
-fn forward_auth(service: &Service, configuration: &Configuration, failures: Arc<Failures>) -> ForwardAuth {
+fn forward_auth(service: &Service, configuration: &Configuration) -> ForwardAuth {
     let doors = &configuration.doors;
     let clock = service.clone();
     let settings = Settings {
@@ -37,6 +36,7 @@ fn forward_auth(service: &Service, configuration: &Configuration, failures: Arc<
         request_id_prefix: request_id_prefix(),
     };
     let (index, meters) = (Arc::clone(service.index()), Arc::clone(service.meters()));
+    let failures = Arc::clone(service.failures());
     ForwardAuth::new(index, meters, failures, service.limiter().clone(), settings)
 }
 

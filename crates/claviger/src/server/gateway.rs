@@ -12,7 +12,6 @@ use claviger_edge::{Certificate, Connection, Gateway, GatewaySettings, Limits, g
 use claviger_egress::{Egress, Rules};
 use claviger_service::Service;
 use claviger_service::ambient::{Entropy as _, SystemEntropy};
-use claviger_verify::Failures;
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -62,12 +61,7 @@ impl GatewayDoor {
     }
 
     /// From here on calls are decided and passed on.
-    pub(super) fn connect(
-        &mut self,
-        service: &Service,
-        configuration: &Configuration,
-        failures: Arc<Failures>,
-    ) -> anyhow::Result<()> {
+    pub(super) fn connect(&mut self, service: &Service, configuration: &Configuration) -> anyhow::Result<()> {
         let options = &configuration.gateway;
         let authorities = match &options.upstream_ca_file {
             Some(file) => claviger_edge::read_certificates(file).context("gateway.upstream_ca_file")?,
@@ -78,6 +72,7 @@ impl GatewayDoor {
             Rules { own_listeners: self.own_listeners.clone(), allow: configuration.egress.allow.clone() };
         let (index, meters) = (Arc::clone(service.index()), Arc::clone(service.meters()));
         let settings = settings(service, configuration);
+        let failures = Arc::clone(service.failures());
         let (limiter, egress) = (service.limiter().clone(), Egress::new(rules));
         let gateway = Arc::new(Gateway::new(index, meters, failures, limiter, egress, tls, settings));
         let watched = Arc::clone(&gateway);

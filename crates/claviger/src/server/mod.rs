@@ -22,7 +22,6 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use claviger_service::Service;
 use claviger_store::{Options, Store};
-use claviger_verify::Failures;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -122,10 +121,9 @@ impl Opened {
         if let Some(shared) = service.limiter().shared() {
             shared.begin().await;
         }
-        let failures = Arc::new(Failures::new(self.configuration.doors.failures_per_minute));
-        self.gateway.connect(&service, &self.configuration, Arc::clone(&failures))?;
-        self.ext_authz.connect(&service, &self.configuration, Arc::clone(&failures));
-        self.switchboard.connect(faces::of(&service, &self.configuration, failures));
+        self.gateway.connect(&service, &self.configuration)?;
+        self.ext_authz.connect(&service, &self.configuration);
+        self.switchboard.connect(faces::of(&service, &self.configuration));
         let tasks = Tasks::start(&service, &self.stop);
         tracing::info!(public_url = self.configuration.public_url, "ready");
         Ok(Running { service, opened: self, tasks })

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use claviger_client::Client;
-use claviger_testkit::{Caddy, Claviger, Envoy, Nginx, Server, Upstream, free_port};
+use claviger_testkit::{Caddy, Claviger, Envoy, Nginx, Redis, Server, Upstream, free_port};
 use serde_json::{Value, json};
 
 use super::guide::Guide;
@@ -41,6 +41,7 @@ fn getting_started() {
 struct Doors {
     claviger: Claviger,
     server: Server,
+    service_key: String,
     key: String,
     other_key: String,
 }
@@ -53,7 +54,7 @@ impl Doors {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let key = runtime.block_on(subscribed(&client, "orders", upstream));
         let other_key = runtime.block_on(subscribed(&client, "stock", upstream));
-        Self { claviger, server, key, other_key }
+        Self { claviger, server, service_key, key, other_key }
     }
 
     fn address(&self) -> String {
@@ -159,6 +160,20 @@ fn through_the_gateway() {
     let gateway = doors.server.gateway_url().replace("http://", "");
     doors.run(&Guide::read("gateway.md", &[("127.0.0.1:7701", gateway)]));
     assert_eq!(upstream.seen().len(), 2, "the refused calls did not reach it");
+}
+
+#[test]
+fn limits() {
+    let (upstream, redis) = (Upstream::start(), Redis::start_locked("password"));
+    let doors = Doors::new(claviger().with_variable("CLAVIGER_LIMITS__REDIS_URL", redis.url()), &upstream);
+    let gateway = doors.server.gateway_url().replace("http://", "");
+    let addresses = [("127.0.0.1:7700", doors.address()), ("127.0.0.1:7701", gateway)];
+    let guide = Guide::read("limits.md", &addresses);
+    assert!(guide.only("toml").starts_with("[limits]\nredis_url = \"redis://"));
+    guide.run(shell(&doors.claviger).env("KEY", &doors.key).env("CLAVIGER_KEY", &doors.service_key));
+    assert_eq!(upstream.seen().len(), 2, "the refused call did not reach it");
+    let counters = redis.ask(&["EVAL", "return #redis.call('KEYS', 'claviger:limits:{ks_*')", "0"]);
+    assert_eq!(counters.as_deref(), Some(":2"), "the rate and the quota were counted there");
 }
 
 /// The status that a caller with this key gets.

@@ -15,7 +15,7 @@ fn row<'a>(api: &'a str, presented: Presented<'a>, code: &'a str, status: u16) -
     Question { api, environment: None, permissions: &[], presented, ip: "203.0.113.7", code, status }
 }
 
-/// Every code that there is without limits and shared keys, each alone, and pairs where the first that applies
+/// Every code that there is without shared keys, each alone, and pairs where the first that applies
 /// counts.
 fn table(held: &Credentials) -> Vec<Question<'_>> {
     use Presented::{Basic, Key, Nothing, Pair};
@@ -37,12 +37,15 @@ fn table(held: &Credentials) -> Vec<Question<'_>> {
         row("nowhere", Key(&held.key), "api_not_exposed", 404),
         row("stock", Key(&held.key), "not_subscribed", 403),
         row("fenced", Key(&held.fenced), "valid", 200),
+        row("slow", Key(&held.slow), "rate_limited", 429),
+        row("scarce", Key(&held.scarce), "quota_exceeded", 429),
         // The first that applies.
         row("hidden", Nothing, "api_not_exposed", 404),
         row("nowhere", Key("clv_key_wrong"), "api_not_exposed", 404),
         row("stock", Key(&held.revoked), "revoked", 401),
         row("stock", Key(&held.suspended), "suspended", 401),
         row("stock", Key(&pair.0), "secret_required", 401),
+        Question { permissions: &["orders:fly"], ..row("slow", Key(&held.slow), "permission_denied", 403) },
         Question { environment: Some("production"), ..row("orders", Key(&held.key), "valid", 200) },
         Question { environment: Some("sandbox"), ..row("orders", Key(&held.key), "wrong_environment", 403) },
         Question { environment: Some("sandbox"), ..row("stock", Key(&held.key), "wrong_environment", 403) },
@@ -82,8 +85,8 @@ fn one_table_of_requests_has_one_answer_at_every_door() {
     table.push(row("orders", Presented::Basic(&swapped), "secret_mismatch", 401));
     demand_one_answer(&scene, &DOORS, &table);
     let codes: BTreeSet<&str> = table.iter().map(|question| question.code).collect();
-    // All but `stale`, which has a test of its own, the two of limits, and none that only shared keys cause.
-    assert_eq!(codes.len(), 18 - 3, "{codes:?}");
+    // All but `stale`, which has a test of its own.
+    assert_eq!(codes.len(), 18 - 1, "{codes:?}");
 }
 
 /// Without the database, deciding goes on from memory; when what is remembered is too old, no call passes.

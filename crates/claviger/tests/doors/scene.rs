@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use claviger_client::Client;
 use claviger_client::reqwest;
-use claviger_testkit::{Caddy, Claviger, Envoy, Nginx, Port, Server, Upstream, free_port};
+use claviger_testkit::{Caddy, Claviger, Envoy, Nginx, Port, Redis, Server, Upstream, free_port};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -27,7 +27,7 @@ pub(super) struct Scene {
     pub(super) caddy: Port,
     pub(super) envoy: Port,
     pub(super) held: Credentials,
-    _proxies: (Nginx, Caddy, Envoy, Upstream),
+    _others: (Nginx, Caddy, Envoy, Upstream, Redis),
 }
 
 /// A server, and its REST API in the owner's hands.
@@ -53,6 +53,9 @@ pub(super) struct Credentials {
     pub(super) suspended: String,
     pub(super) revoked: String,
     pub(super) expired: String,
+    /// Has used up the only call an hour that `slow` allows, and at `scarce` the only one a month.
+    pub(super) slow: String,
+    pub(super) scarce: String,
 }
 
 impl Scene {
@@ -62,6 +65,9 @@ impl Scene {
             .with_database(database_url)
             // The table has more wrong knocks a minute than a stranger would be allowed.
             .with_variable("CLAVIGER_DOORS__FAILURES_PER_MINUTE", "100000");
+        // What is used up at one door is so at all of them, on both nodes.
+        let redis = Redis::start();
+        one = one.with_variable("CLAVIGER_LIMITS__REDIS_URL", redis.url());
         for (name, value) in variables {
             one = one.with_variable(name, *value);
         }
@@ -81,8 +87,8 @@ impl Scene {
         let caddy_runs = Caddy::start(&caddyfile(&caddy, &node, &upstream), &caddy);
         let envoy_runs = Envoy::start(&envoy_bootstrap(&envoy, &node, &upstream), &envoy);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let proxies = (nginx_runs, caddy_runs, envoy_runs, upstream);
-        let scene = Self { runtime, http, node, other_node, nginx, caddy, envoy, held, _proxies: proxies };
+        let others = (nginx_runs, caddy_runs, envoy_runs, upstream, redis);
+        let scene = Self { runtime, http, node, other_node, nginx, caddy, envoy, held, _others: others };
         scene.wait_for_the_other_node();
         scene
     }
@@ -157,6 +163,8 @@ async fn held(client: &Client, upstream: &Upstream) -> Credentials {
         suspended: after(client, "suspend").await,
         revoked: after(client, "revoke").await,
         expired: expired(client).await,
+        slow: used_up(client, upstream, "slow", json!({ "rate_limit": { "limit": 1, "per": "hour" } })).await,
+        scarce: used_up(client, upstream, "scarce", json!({ "quota": { "limit": 1, "per": "month" } })).await,
     }
 }
 
@@ -230,6 +238,16 @@ async fn expired(client: &Client) -> String {
     while make(client, "/v1/verify", question.clone()).await["code"] != "expired" {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    key
+}
+
+/// The key of a caller that has made the only call that a new API allows.
+async fn used_up(client: &Client, upstream: &Upstream, slug: &str, limits: Value) -> String {
+    api(client, slug, &["api_key"], upstream, limits).await;
+    let subscription = subscribe(client, slug, json!({})).await;
+    let key = text(&subscription["credentials"][0]["key"]);
+    let question = json!({ "credential": { "key": key }, "api": slug });
+    assert_eq!(make(client, "/v1/verify", question).await["code"], "valid");
     key
 }
 

@@ -16,6 +16,7 @@ on_both_databases!(
     what_is_limited_is_so_after_a_new_start_and_on_another_node,
     a_new_policy_binds_at_once,
     what_a_call_costs_is_in_range,
+    c9_a_source_that_was_told_is_slowed_only_after_it_failed,
 );
 
 impl World {
@@ -153,4 +154,29 @@ async fn what_a_call_costs_is_in_range(world: World) {
         let refused = world.refused(async { world.service.verify(&asker, question).await }).await;
         assert_eq!(crate::world::pointers(&refused), ["/cost"]);
     }
+}
+
+async fn c9_a_source_that_was_told_is_slowed_only_after_it_failed(world: World) {
+    let (slug, key, _) = world.limited(json!({}), json!({})).await;
+    let asker = world.asker().await;
+    let ask = async |key: &str, ip: Option<&str>| {
+        let mut question = json!({ "api": slug, "credential": { "key": key } });
+        if let Some(ip) = ip {
+            question["ip"] = ip.into();
+        }
+        let verdict = world.service.verify(&asker, body(question)).await.expect("a verdict");
+        let told = serde_json::to_value(&verdict).expect("JSON");
+        (told["code"].clone(), told["retry_after"].clone())
+    };
+    let malformed = |retry_after: Value| (json!("malformed"), retry_after);
+    for _ in 0..120 {
+        assert_eq!(ask("x", Some("2001:db8:1:2::9")).await, malformed(Value::Null));
+    }
+    assert_eq!(ask("x", Some("2001:db8:1:2:ffff::1")).await, malformed(json!(60)), "one network");
+    assert_eq!(ask("x", Some("2001:db8:1:3::1")).await, malformed(Value::Null));
+    assert_eq!(ask("x", None).await, malformed(Value::Null), "nobody in particular");
+    let good = (json!("valid"), Value::Null);
+    assert_eq!(ask(&key, Some("2001:db8:1:2::9")).await, good, "a good call is not concerned");
+    world.pass("PT61S");
+    assert_eq!(ask("x", Some("2001:db8:1:2::9")).await, malformed(Value::Null));
 }

@@ -35,8 +35,9 @@ fn own(limits: CallLimits) -> Rules {
     Rules::new(SET, None, limits)
 }
 
+/// An instant that is a round one for no rate, and so many microseconds later.
 fn later(micros: i64) -> Timestamp {
-    Timestamp::from_micros(START.as_micros() + micros)
+    Timestamp::from_micros(START.as_micros() + 1_234_567 + micros)
 }
 
 fn amounts() -> impl Strategy<Value = u32> {
@@ -71,11 +72,11 @@ impl Exact {
 }
 
 /// A unit of the rate's own time is at most so many microseconds, and roundings never add up.
-const SLACK: i64 = 12;
+const UNIT: i64 = 4;
 
 proptest! {
     #[test]
-    fn a_rate_is_that_of_the_book_and_never_more(
+    fn a_rate_is_that_of_the_book_to_the_microsecond(
         rate in rates(),
         calls in proptest::collection::vec((0..3_i64, 0..20_000_000_i64, 1..8_u32), 1..200),
     ) {
@@ -89,10 +90,10 @@ proptest! {
             let cost = (rate.burst / part).max(1);
             let taken = limits.take_all(&rules, cost, later(now));
             if taken.is_ok() {
-                prop_assert!(exact.allows(cost, now), "{cost} at {now}");
+                prop_assert!(exact.allows(cost, now + UNIT), "{cost} at {now}");
                 exact.take(cost, now);
             } else {
-                prop_assert!(!exact.allows(cost, now - SLACK), "{cost} at {now}");
+                prop_assert!(!exact.allows(cost, now - UNIT), "{cost} at {now}");
             }
         }
     }
@@ -117,7 +118,7 @@ proptest! {
             let mut used = 0;
             for (at, cost) in &passed[first..] {
                 used += cost * period;
-                let window = i128::from(at - passed[first].0);
+                let window = i128::from(at - passed[first].0 + UNIT);
                 prop_assert!(used <= burst * period + window * limit);
             }
         }
@@ -211,14 +212,27 @@ fn a_hundred_at_once_get_exactly_what_there_is() {
             for _ in 0..100 {
                 scope.spawn(|| {
                     for _ in 0..32 {
-                        let taken = limits.take_all(&rules, 1, START);
+                        let taken = limits.take_all(&rules, 1, later(0));
                         passed.fetch_add(usize::from(taken.is_ok()), Ordering::Relaxed);
                     }
                 });
             }
         });
         assert_eq!(passed.into_inner(), there);
-        assert!(limits.take_all(&rules, 1, START).is_err());
+        assert!(limits.take_all(&rules, 1, later(0)).is_err());
+    }
+}
+
+#[test]
+fn what_is_left_is_told_to_the_last_one_at_any_instant() {
+    for micros in [0, 1, 7, 333_333, 999_999] {
+        let (limits, rules) = (Limits::default(), own(only(rate(7, RatePeriod::Hour, 7))));
+        for left in (0..7).rev() {
+            let taken = limits.take_all(&rules, 1, later(micros));
+            assert_eq!(taken.map(|it| it.remaining), Ok(left), "{micros}");
+        }
+        let exceeded = limits.take_all(&rules, 1, later(micros)).unwrap_err();
+        assert_eq!((exceeded.retry_after_seconds, exceeded.allotment.reset_seconds), (515, 3_600));
     }
 }
 
@@ -231,7 +245,7 @@ fn counters_are_swept_when_they_say_nothing_and_never_while_they_do() {
     };
     for n in 0..1_000_u128 {
         let subject = Subject::KeySet(KeySetId::from_bytes(n.to_be_bytes()));
-        assert!(limits.take_all(&Rules::new(subject, None, both), 10, START).is_ok());
+        assert!(limits.take_all(&Rules::new(subject, None, both), 10, later(0)).is_ok());
     }
     assert_eq!(limits.len(), 2_000);
     limits.sweep(later(500_000));
