@@ -8,6 +8,8 @@ mod grammar;
 mod init;
 #[path = "cli/keeper.rs"]
 mod keeper;
+#[path = "cli/limits.rs"]
+mod limits;
 #[path = "cli/nodes.rs"]
 mod nodes;
 #[path = "cli/nouns.rs"]

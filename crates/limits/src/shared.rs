@@ -75,6 +75,11 @@ impl Shared {
         }
     }
 
+    /// Whether it can be reached and answers what makes sense; if not, why.
+    pub async fn examine(&self) -> Result<(), impl std::error::Error + use<>> {
+        self.connect().await.map(drop)
+    }
+
     /// Keeps a connection, for ever.
     pub async fn keep(&self) {
         let mut pause = FIRST_PAUSE;

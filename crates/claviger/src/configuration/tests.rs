@@ -79,6 +79,23 @@ fn a_secret_may_come_from_a_file_and_is_never_shown() {
 }
 
 #[test]
+fn the_address_of_redis_is_a_secret_too_and_must_be_one() {
+    let (_folder, secret) = file("rediss://:s3cret@cache:6380/2\n");
+    let mut sources = sources();
+    let path = secret.display().to_string();
+    sources.variables.insert("CLAVIGER_LIMITS__REDIS_URL_FILE".to_owned(), path.clone());
+    let explained = sources.read().unwrap();
+    assert_eq!(
+        explained.configuration.limits.redis_url.as_ref().unwrap().expose(),
+        "rediss://:s3cret@cache:6380/2"
+    );
+    let (value, from) = from(&explained, "limits.redis_url");
+    assert_eq!(value, "rediss://:***@cache:6380/2");
+    assert!(from.contains(&path), "{from}");
+    assert!(explained.findings.is_empty() && !format!("{explained:?}").contains("s3cret"));
+}
+
+#[test]
 fn what_is_unknown_or_of_the_wrong_type_is_named_with_its_place() {
     for (text, said) in [
         ("listne = \"127.0.0.1:1\"", "listne"),
@@ -139,6 +156,7 @@ fn what_is_unwise_is_said_and_starts() {
         ("public_url = \"http://keys.example.com\"", "public_url"),
         ("database_url = \"postgres://a:b@db/claviger\"", "database_url"),
         ("[keeper]\nopens_per_hour = 3", "keeper.opens_per_actor_per_hour"),
+        ("[limits]\nredis_url = \"redis://:b@cache\"", "limits.redis_url"),
     ] {
         let (_folder, file) = file(text);
         let explained = Sources { file: Some(file), ..sources() }.read().unwrap();
@@ -165,6 +183,8 @@ fn values_that_are_read_and_make_no_sense_are_found() {
     assert_eq!(about("CLAVIGER_DOORS__TRUSTED", "10.1.2.3/8"), error("doors.trusted"));
     assert_eq!(about("CLAVIGER_DOORS__TRUSTED", "10.0.0.0/8"), []);
     assert_eq!(about("CLAVIGER_MASTER_KEY_FILE", "/nowhere/master.key"), error("master_key_file"));
+    assert_eq!(about("CLAVIGER_LIMITS__REDIS_URL", "http://cache:6379"), error("limits.redis_url"));
+    assert_eq!(about("CLAVIGER_LIMITS__REDIS_URL", "redis://ada:b@cache:6379/1"), []);
     assert_eq!(about("CLAVIGER_LOG__FILTER", "nonsense"), warning("log.filter"));
     assert_eq!(about("CLAVIGER_LOG__FILTER", "a=nonsense"), error("log.filter"));
     assert_eq!(about("CLAVIGER_LOG__FILTER", "warn,claviger_service=debug"), []);

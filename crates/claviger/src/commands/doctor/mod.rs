@@ -1,10 +1,11 @@
 //! `claviger doctor`: looks at the configuration, the files, the keeper and both its books, the database,
-//! the log's chain, the nodes, the clock and the ports, and says what to mend. It changes nothing, and may run beside a server.
+//! the log's chain, the nodes, the clock, the ports and Redis, and says what to mend. It changes nothing, and may run beside a server.
 
 mod books;
 mod database;
 mod files;
 mod keeper;
+mod limits;
 mod ports;
 
 use claviger_service::ambient::{Clock as _, SystemClock};
@@ -40,6 +41,7 @@ pub(super) async fn run(settings: &Explained, as_json: bool) -> anyhow::Result<O
     seen.note("the configuration agrees with itself", settings.findings.clone());
     files::examine(configuration, &mut seen);
     let runs = ports::examine(configuration, &mut seen).await;
+    limits::examine(configuration, &mut seen).await;
     let root = keeper::examine(configuration, runs, &mut seen);
     match data::open(configuration).await {
         Ok(store) => {
