@@ -54,6 +54,10 @@ fn verify_command() -> Command {
         .arg(text("environment", "The Environment, by slug"))
         .arg(text("ip", "The address that the call comes from"))
         .arg(
+            text("cost", "How much of rates and quotas the call uses up (1)")
+                .value_parser(clap::value_parser!(i64).range(1..)),
+        )
+        .arg(
             text("permissions", "The API's own permissions that the call needs")
                 .action(ArgAction::Append)
                 .value_delimiter(','),
@@ -71,6 +75,9 @@ fn verify_body(matches: &ArgMatches) -> Map<String, Value> {
         if let Some(value) = matches.get_one::<String>(name) {
             body.insert(name.to_owned(), Value::from(value.as_str()));
         }
+    }
+    if let Some(cost) = matches.get_one::<i64>("cost") {
+        body.insert("cost".to_owned(), Value::from(*cost));
     }
     if let Some(permissions) = matches.get_many::<String>("permissions") {
         body.insert("permissions".to_owned(), permissions.map(|text| Value::from(text.as_str())).collect());

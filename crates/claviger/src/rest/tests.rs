@@ -93,10 +93,12 @@ fn secrets_are_no_arguments() {
     assert!(matches!(typed("which-key -").unwrap().asks, Asks::WhichKey));
     assert!(typed("which-key clv_key_x").is_err());
     assert!(typed("verify clv_key_x --api orders").is_err());
-    let Asks::Verify { body } = typed("verify - --api orders --permissions a,b").unwrap().asks else {
+    assert!(typed("verify - --cost 0").is_err());
+    let Asks::Verify { body } = typed("verify - --api orders --cost 3 --permissions a,b").unwrap().asks
+    else {
         panic!("not verify")
     };
-    assert_eq!(Value::Object(body), json!({ "api": "orders", "permissions": ["a", "b"] }));
+    assert_eq!(Value::Object(body), json!({ "api": "orders", "cost": 3, "permissions": ["a", "b"] }));
 }
 
 #[test]
