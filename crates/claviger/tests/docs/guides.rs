@@ -172,7 +172,7 @@ fn limits() {
     assert!(guide.only("toml").starts_with("[limits]\nredis_url = \"redis://"));
     guide.run(shell(&doors.claviger).env("KEY", &doors.key).env("CLAVIGER_KEY", &doors.service_key));
     assert_eq!(upstream.seen().len(), 2, "the refused call did not reach it");
-    let counters = redis.ask(&["EVAL", "return #redis.call('KEYS', 'claviger:limits:{ks_*')", "0"]);
+    let counters = redis.ask(&["EVAL", "return #redis.call('KEYS', 'claviger:limits:{ks_*}:api_*')", "0"]);
     assert_eq!(counters.as_deref(), Some(":2"), "the rate and the quota were counted there");
 }
 
