@@ -72,6 +72,7 @@ async fn c9_the_strictest_of_policy_and_api_binds_and_answers_tell_what_is_left(
     let left = json!({"limit": 10, "remaining": 1, "reset": 2_635_020});
     assert_eq!(told(&refused), ("quota_exceeded", &left, &json!(2_635_020)));
     world.set_time(crate::world::instant("2026-04-01T00:00:00Z"));
+    world.service.follow().await.expect("in touch with the log");
     assert_eq!(told(&world.asked(&asker, &slug, &key, 2).await).0, "valid", "a new month");
     assert!(world.service.degraded().is_empty());
 }
