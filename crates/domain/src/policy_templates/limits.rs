@@ -1,9 +1,5 @@
 //! What limits count in: the period of a rate, and the UTC day or month of a quota (surface.md, "Bodies").
 
-use jiff::ToSpan as _;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-
 use super::{Policy, Quota, QuotaPeriod, RateLimit, RatePeriod};
 use crate::time::Timestamp;
 
@@ -46,27 +42,43 @@ pub struct QuotaWindow {
 }
 
 impl QuotaPeriod {
+    /// Asked at calls of APIs, so in whole numbers alone.
     pub fn window(self, now: Timestamp) -> QuotaWindow {
-        let day = now.utc_day();
-        match self {
-            Self::Day => QuotaWindow {
-                number: u32::try_from(now.as_micros() / DAY_MICROS).unwrap_or(0),
-                ends_at: midnight(day.saturating_add(1.day())),
-            },
-            Self::Month => QuotaWindow {
-                number: u32::try_from((i32::from(day.year()) - 1970) * 12 + i32::from(day.month()) - 1)
-                    .unwrap_or(0),
-                ends_at: midnight(day.first_of_month().saturating_add(1.month())),
-            },
-        }
+        let day = now.as_micros().max(0) / DAY_MICROS;
+        let (number, next) = match self {
+            Self::Day => (day, day + 1),
+            Self::Month => {
+                let month = month_of(day);
+                (month, first_day(month + 1))
+            }
+        };
+        let ends_at = Timestamp::from_micros(next.saturating_mul(DAY_MICROS)).min(Timestamp::MAX);
+        QuotaWindow { number: u32::try_from(number).unwrap_or(u32::MAX), ends_at }
     }
 }
 
 const DAY_MICROS: i64 = 86_400_000_000;
+/// Four hundred years, after which the calendar returns.
+const CYCLE_DAYS: i64 = 146_097;
+/// From the first of March of the year 0, where a cycle begins, to 1970.
+const DAYS_BEFORE_1970: i64 = 719_468;
 
-fn midnight(day: Date) -> Timestamp {
-    let zoned = day.to_zoned(TimeZone::UTC);
-    zoned.map_or(Timestamp::MAX, |zoned| Timestamp::from_micros(zoned.timestamp().as_microsecond()))
+/// The month, since January 1970, of a day since then. Years are counted from March, so that the day that some have
+/// more is their last.
+const fn month_of(day: i64) -> i64 {
+    let (cycle, day) = ((day + DAYS_BEFORE_1970) / CYCLE_DAYS, (day + DAYS_BEFORE_1970) % CYCLE_DAYS);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year + year / 4 - year / 100);
+    // Months since March of the year 0; 1970 began 22 before its own third, and 1970 years of twelve after.
+    let month = (cycle * 400 + year) * 12 + (5 * day_of_year + 2) / 153;
+    month + 2 - 1_970 * 12
+}
+
+/// The first day, since 1970, of a month since January 1970.
+const fn first_day(month: i64) -> i64 {
+    let march = month + 1_970 * 12 - 2;
+    let (year, of_year) = (march / 12, march % 12);
+    365 * year + year / 4 - year / 100 + year / 400 + (153 * of_year + 2) / 5 - DAYS_BEFORE_1970
 }
 
 #[cfg(test)]
@@ -88,6 +100,19 @@ mod tests {
             let windows = [QuotaPeriod::Day, QuotaPeriod::Month].map(|period| period.window(at(now)));
             assert_eq!(windows.map(|window| window.number), [day.0, month.0], "{now}");
             assert_eq!(windows.map(|window| window.ends_at), [at(day.1), at(month.1)], "{now}");
+        }
+    }
+
+    #[test]
+    fn every_day_of_centuries_has_the_month_of_the_calendar() {
+        let mut day = jiff::civil::date(1970, 1, 1);
+        for number in 0..250_000 {
+            let now = Timestamp::from_micros(number * DAY_MICROS + 1);
+            let window = QuotaPeriod::Month.window(now);
+            let month = (i64::from(day.year()) - 1970) * 12 + i64::from(day.month()) - 1;
+            assert_eq!(i64::from(window.number), month, "{day}");
+            assert_eq!(window.ends_at.utc_day(), day.last_of_month().tomorrow().expect("a day"), "{day}");
+            day = day.tomorrow().expect("a day");
         }
     }
 }

@@ -13,15 +13,18 @@ mod rounds;
 use std::hint::black_box;
 use std::time::Duration;
 
-use claviger_verify::{Credential, DEFAULT_MAX_STALENESS_SECONDS, Index, Meters, Request};
+use claviger_domain::policy_templates::{CallLimits, Quota, QuotaPeriod, RateLimit, RatePeriod};
+use claviger_verify::{Credential, DEFAULT_MAX_STALENESS_SECONDS, Index, Limits, Meters, Request};
 
-use self::population::{NOW, Population};
+use self::population::{Call, NOW, Population};
 use self::reference::FlatTable;
 use self::rounds::{Figure, interleave, processor_time};
 
 const ROUNDS: usize = 7;
 /// How many decisions one round makes.
 const CALLS: usize = 100_000;
+/// Up to here there is room for a second index.
+const MOST_TWICE: usize = 1_000_000;
 
 fn main() {
     let sizes: Vec<usize> =
@@ -35,19 +38,8 @@ fn main() {
 
 fn measure(size: usize) {
     let (index, population, table) = build(size);
-    let meters = Meters::default();
-    let decide = |at: usize| {
-        let call = population.call(at);
-        let request = Request {
-            api: Some(call.api),
-            environment: Some(call.environment),
-            permissions: &["orders:read"],
-            ..Request::new(Credential::from_parts(Some(call.key), call.secret))
-        };
-        let decision = index.decide(&request, NOW);
-        meters.observe(&decision, None, NOW);
-        decision.code() as usize
-    };
+    let (meters, limits) = (Meters::default(), Limits::default());
+    let decide = |at: usize| decide(&index, &population.call(at), &limits, &meters);
     let digest = |at: usize| {
         let (call, generation) = (population.call(at), &population.digests().newest);
         let key = generation.key.digest(call.key.as_bytes());
@@ -80,6 +72,44 @@ fn measure(size: usize) {
     row("a key of the wrong length", malformed, None, "<= 50 ns");
     row("a key with a typing error", mistyped, None, "<= 50 ns");
     two_cores(size, &decide);
+    if size <= MOST_TWICE {
+        let (limited, taken) = limited(&population, &decide);
+        row(
+            "a decision that takes from a rate and a quota",
+            taken,
+            Some(limited),
+            "by one that is not limited",
+        );
+    }
+}
+
+/// A decision with all that a door does besides: what limits it, and what counts it.
+fn decide(index: &Index, call: &Call<'_>, limits: &Limits, meters: &Meters) -> usize {
+    let request = Request {
+        api: Some(call.api),
+        environment: Some(call.environment),
+        permissions: &["orders:read"],
+        ..Request::new(Credential::from_parts(Some(call.key), call.secret))
+    };
+    let mut decision = index.decide(&request, NOW);
+    limits.take(&mut decision, NOW);
+    meters.observe(&decision, None, NOW);
+    decision.code() as usize
+}
+
+/// The same decisions, plain and by an index whose every policy has a rate and a quota.
+fn limited(population: &Population, plain: &impl Fn(usize) -> usize) -> (Figure, Figure) {
+    const MOST: u32 = 1_000_000_000;
+    let index = Index::new(DEFAULT_MAX_STALENESS_SECONDS);
+    index.use_digest_keys(population.digests().clone());
+    let rate_limit = Some(RateLimit { limit: MOST, per: RatePeriod::Second, burst: MOST });
+    let quota = Some(Quota { limit: MOST, per: QuotaPeriod::Month });
+    population.load(&index, CallLimits { rate_limit, quota });
+    let (meters, limits) = (Meters::default(), Limits::default());
+    let taking = |at: usize| decide(&index, &population.call(at), &limits, &meters);
+    let [plain, taking] = interleave(ROUNDS, CALLS, [plain, &taking]);
+    assert!(!limits.is_empty(), "they were counted");
+    (plain, taking)
 }
 
 /// The index, and a sample of calls on it that outgrows the caches as the index does.
@@ -90,7 +120,7 @@ fn build(size: usize) -> (Index, Population, FlatTable) {
     let begun = processor_time();
     let mut took = Duration::ZERO;
     let used = allocation_counter::measure(|| {
-        population.load(&index);
+        population.load(&index, CallLimits::default());
         took = processor_time() - begun;
     });
     let each = |bytes: u64| bytes as f64 / size as f64;

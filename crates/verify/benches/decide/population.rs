@@ -123,7 +123,8 @@ impl Population {
         at.is_multiple_of(step).then(|| self.sample.get(at / step)).flatten()
     }
 
-    pub(crate) fn load(&self, index: &Index) {
+    /// Fills the index; what each policy limits is the same for all.
+    pub(crate) fn load(&self, index: &Index, limits: CallLimits) {
         let mut loader = index.loader(self.keys);
         for (at, slug) in ["sandbox", "production"].into_iter().enumerate() {
             let slug = Slug::new(slug).expect("a slug");
@@ -133,7 +134,7 @@ impl Population {
         for at in 0..self.keys.div_ceil(KEYS_PER_APPLICATION) {
             loader.application(application(at)).expect("room");
         }
-        (0..self.keys).for_each(|number| loader.key(&self.facts(number)).expect("room"));
+        (0..self.keys).for_each(|number| loader.key(&self.facts(number, limits)).expect("room"));
         for set in 0..self.keys.div_ceil(2) {
             for api in apis_of(set) {
                 let facts = SubscriptionFacts {
@@ -147,7 +148,7 @@ impl Population {
         loader.finish(Position(1), NOW).expect("a first snapshot");
     }
 
-    fn facts(&self, number: usize) -> KeyFacts {
+    fn facts(&self, number: usize, limits: CallLimits) -> KeyFacts {
         let set = number / 2;
         let living = !number.is_multiple_of(2);
         let secret = self.presentable(number).and_then(|it| it.secret.as_ref());
@@ -159,7 +160,7 @@ impl Population {
                 environment_id: EnvironmentId::from_bytes(id(3, set % 2)),
                 auth_type: auth_type(set),
                 suspended: false,
-                limits: CallLimits::default(),
+                limits,
             },
             latest: living,
             digest: self.digest(number),

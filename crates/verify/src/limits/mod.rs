@@ -2,21 +2,23 @@
 //! takes what its rules allow, or becomes a refusal. Nobody waits for anybody, refused calls use up nothing, and
 //! memory is taken when a subject is first seen and given back when its counters say nothing any more.
 
+mod measure;
 mod quota;
 mod rate;
 mod rules;
 
+use std::cmp::Reverse;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use claviger_domain::decision::Code;
-use claviger_domain::policy_templates::QuotaWindow;
 use claviger_domain::time::Timestamp;
 use hashbrown::DefaultHashBuilder;
 use papaya::HashMap;
 
-use self::rate::Rate;
+use self::measure::Measure;
 pub use self::rules::{Amount, Rule, Rules, Subject};
-use self::rules::{Counted, What};
+use self::rules::{Counted, MOST_RULES};
 use crate::index::Decision;
 
 /// How a call stands to the strictest of its rules (surface.md, `rate_limit` and `RateLimit-*`).
@@ -53,7 +55,7 @@ struct Counter(AtomicU64);
 const CLOSED: u64 = u64::MAX;
 
 /// The counter was closed by a sweep; there is, or can be, another.
-struct Closed;
+struct Closed(Counted);
 
 impl Limits {
     /// Takes what a call costs from each of the rules that bind its decision, which becomes a refusal if one of them
@@ -66,31 +68,37 @@ impl Limits {
 
     /// Takes `cost` from each of the rules, or, if one of them does not allow it, from none.
     pub fn take_all(&self, rules: &Rules, cost: u32, now: Timestamp) -> Result<Allotment, Exceeded> {
-        self.look(rules, cost, now)?;
-        let mut strictest = Allotment::UNBOUND;
-        for (at, rule) in rules.iter().enumerate() {
-            match self.take_one(rule, cost, now) {
-                Ok(left) => strictest = strictest.stricter(left),
-                // Somebody else took the last of it since it was looked at.
-                Err(exceeded) => {
-                    rules.iter().take(at).for_each(|taken| self.give_back_one(taken, cost, now));
-                    return Err(exceeded);
-                }
+        let counters = self.counters.pin();
+        loop {
+            let mut bound = [const { None }; MOST_RULES];
+            for (place, rule) in bound.iter_mut().zip(rules.iter()) {
+                let counted = rule.counted();
+                let counter = counters.get_or_insert_with(counted, Counter::default);
+                *place = Some(Bound { counted, counter, measure: Measure::new(rule.amount, cost, now) });
+            }
+            match take_from(&bound) {
+                Ok(taken) => return taken,
+                // Whoever closed it is about to remove it, or was held up: it is removed here.
+                Err(Closed(counted)) => _ = counters.remove_if(&counted, |_, counter| counter.is_closed()),
             }
         }
-        Ok(strictest)
     }
 
     /// Gives back what a call took that may not pass after all.
     pub fn give_back(&self, rules: &Rules, cost: u32, now: Timestamp) {
-        rules.iter().for_each(|rule| self.give_back_one(rule, cost, now));
+        let counters = self.counters.pin();
+        for rule in rules.iter() {
+            if let Some(counter) = counters.get(&rule.counted()) {
+                counter.give_back(&Measure::new(rule.amount, cost, now));
+            }
+        }
     }
 
     /// Lets go of counters that say nothing any more.
     pub fn sweep(&self, now: Timestamp) {
         let counters = self.counters.pin();
         for (counted, counter) in &counters {
-            if counter.close_if(|state| is_over(counted.what, state, now)) {
+            if counter.close_if(|state| counted.what.is_over(state, now)) {
                 // Another call may have put a new one there since.
                 let _ = counters.remove_if(counted, |_, counter| counter.is_closed());
             }
@@ -105,60 +113,75 @@ impl Limits {
     pub fn is_empty(&self) -> bool {
         self.counters.is_empty()
     }
+}
 
-    /// Whether all rules would let the call pass. Of those that would not, rates are told before quotas, and then the
-    /// one that lasts longest.
-    fn look(&self, rules: &Rules, cost: u32, now: Timestamp) -> Result<(), Exceeded> {
-        let counters = self.counters.pin();
-        let state = |rule: &Rule| {
-            let state = counters.get(&rule.counted()).map(|counter| counter.0.load(Ordering::Relaxed));
-            state.filter(|state| *state != CLOSED).unwrap_or(0)
-        };
-        let exceeded = rules.iter().filter_map(|rule| after(rule, state(rule), cost, now).err());
-        let worst = exceeded.min_by_key(|it| (it.code, std::cmp::Reverse(it.retry_after_seconds)));
-        worst.map_or(Ok(()), Err)
+/// One rule of a call, with its counter.
+struct Bound<'c> {
+    counted: Counted,
+    counter: &'c Counter,
+    measure: Measure,
+}
+
+type AllBound<'c> = [Option<Bound<'c>>; MOST_RULES];
+
+/// Takes from all counters, if all allow it when they are looked at, and nobody else takes the last of it meanwhile.
+fn take_from(bound: &AllBound<'_>) -> Result<Result<Allotment, Exceeded>, Closed> {
+    let all = || bound.iter().flatten();
+    if let Some(exceeded) = worst(all()) {
+        return Ok(Err(exceeded));
     }
-
-    fn take_one(&self, rule: &Rule, cost: u32, now: Timestamp) -> Result<Allotment, Exceeded> {
-        let counted = rule.counted();
-        let counters = self.counters.pin();
-        loop {
-            let counter = counters.get_or_insert_with(counted, Counter::default);
-            match counter.advance(|state| after(rule, state, cost, now)) {
-                Ok(Ok(state)) => return Ok(allotment(rule, state, now)),
-                Ok(Err(exceeded)) => return Err(exceeded),
-                // Whoever closed it is about to remove it, or was held up: it is removed here.
-                Err(Closed) => _ = counters.remove_if(&counted, |_, counter| counter.is_closed()),
+    let mut strictest = Allotment::UNBOUND;
+    for (at, one) in all().enumerate() {
+        let taken = one.counter.advance(|state| one.measure.after(state));
+        let refused = match taken {
+            Some(Ok(state)) => {
+                strictest = strictest.stricter(one.measure.allotment(state));
+                continue;
             }
-        }
+            Some(Err(exceeded)) => Ok(Err(exceeded)),
+            None => Err(Closed(one.counted)),
+        };
+        all().take(at).for_each(|taken| taken.counter.give_back(&taken.measure));
+        return refused;
     }
+    Ok(Ok(strictest))
+}
 
-    fn give_back_one(&self, rule: &Rule, cost: u32, now: Timestamp) {
-        let counters = self.counters.pin();
-        if let Some(counter) = counters.get(&rule.counted()) {
-            // A counter that was closed had all available again.
-            let _ = counter.advance(|state| Ok::<_, Exceeded>(before(rule, state, cost, now)));
-        }
-    }
+/// Of the rules that would not let the call pass, the one to be told: rates before quotas, and then the one that lasts
+/// longest.
+fn worst<'b>(bound: impl Iterator<Item = &'b Bound<'b>>) -> Option<Exceeded> {
+    let exceeded = bound.filter_map(|one| one.measure.after(one.counter.state()).err());
+    exceeded.min_by_key(|it| (it.code, Reverse(it.retry_after_seconds)))
 }
 
 impl Counter {
-    /// Changes the number, unless `change` refuses.
-    fn advance<E>(&self, change: impl Fn(u64) -> Result<u64, E>) -> Result<Result<u64, E>, Closed> {
+    /// The number; of a counter that is closed, as it was when it was made.
+    fn state(&self) -> u64 {
+        let state = self.0.load(Ordering::Relaxed);
+        if state == CLOSED { 0 } else { state }
+    }
+
+    /// Changes the number, unless `change` refuses. `None`: it is closed.
+    fn advance<E>(&self, change: impl Fn(u64) -> Result<u64, E>) -> Option<Result<u64, E>> {
         let mut state = self.0.load(Ordering::Relaxed);
         loop {
             if state == CLOSED {
-                return Err(Closed);
+                return None;
             }
             let new = match change(state) {
                 Ok(new) => new,
-                Err(refused) => return Ok(Err(refused)),
+                Err(refused) => return Some(Err(refused)),
             };
             match self.0.compare_exchange_weak(state, new, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Ok(Ok(new)),
+                Ok(_) => return Some(Ok(new)),
                 Err(other) => state = other,
             }
         }
+    }
+
+    /// A counter that was closed had all available again: there is nothing to give back to.
+    fn give_back(&self, measure: &Measure) {
+        let _ = self.advance(|state| Ok::<_, Infallible>(measure.before(state)));
     }
 
     fn close_if(&self, is_over: impl Fn(u64) -> bool) -> bool {
@@ -210,67 +233,6 @@ impl Amount {
             Self::Quota(_) => Code::QuotaExceeded,
         }
     }
-}
-
-/// The number after a call, if it may pass.
-fn after(rule: &Rule, state: u64, cost: u32, now: Timestamp) -> Result<u64, Exceeded> {
-    match rule.amount {
-        Amount::Rate(limit) => {
-            let rate = Rate::new(limit);
-            rate.take(state, rate.cost(cost), rate.at(now)).map_err(|wait| {
-                let Allotment { remaining, reset_seconds, .. } = allotment(rule, state, now);
-                Exceeded::new(rule.amount, remaining, reset_seconds, seconds(wait))
-            })
-        }
-        Amount::Quota(quota) => {
-            let window = quota.per.window(now);
-            quota::take(state, cost, quota, window).ok_or_else(|| {
-                let Allotment { remaining, reset_seconds, .. } = allotment(rule, state, now);
-                Exceeded::new(rule.amount, remaining, reset_seconds, reset_seconds)
-            })
-        }
-    }
-}
-
-/// The number before a call that came to nothing.
-fn before(rule: &Rule, state: u64, cost: u32, now: Timestamp) -> u64 {
-    match rule.amount {
-        Amount::Rate(limit) => Rate::give_back(state, Rate::new(limit).cost(cost)),
-        Amount::Quota(quota) => quota::give_back(state, cost, quota.per.window(now)),
-    }
-}
-
-fn is_over(what: What, state: u64, now: Timestamp) -> bool {
-    match what {
-        What::Rate(limit) => Rate::is_over(state, Rate::new(limit).at(now)),
-        What::Quota(period) => quota::is_over(state, period.window(now)),
-    }
-}
-
-fn allotment(rule: &Rule, state: u64, now: Timestamp) -> Allotment {
-    let limit = rule.amount.limit();
-    match rule.amount {
-        Amount::Rate(it) => {
-            let rate = Rate::new(it);
-            let left = rate.left(state, rate.at(now));
-            let remaining = u32::try_from(left.tokens).unwrap_or(limit);
-            Allotment { limit, remaining, reset_seconds: seconds(left.whole_in) }
-        }
-        Amount::Quota(quota) => {
-            let window = quota.per.window(now);
-            let used = u32::try_from(quota::used(state, window)).unwrap_or(u32::MAX);
-            Allotment { limit, remaining: limit.saturating_sub(used), reset_seconds: until_end(window, now) }
-        }
-    }
-}
-
-fn until_end(window: QuotaWindow, now: Timestamp) -> u64 {
-    seconds(u64::try_from(window.ends_at.as_micros() - now.as_micros()).unwrap_or(0))
-}
-
-/// Whole seconds, and no less than there are.
-const fn seconds(micros: u64) -> u64 {
-    micros.div_ceil(1_000_000)
 }
 
 impl std::fmt::Debug for Limits {

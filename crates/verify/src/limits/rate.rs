@@ -84,8 +84,7 @@ impl Rate {
     }
 
     fn micros(self, units: u64) -> u64 {
-        let micros = (u128::from(units) * u128::from(self.period)).div_ceil(u128::from(self.speed));
-        u64::try_from(micros).unwrap_or(u64::MAX)
+        units / self.speed * self.period + (units % self.speed * self.period).div_ceil(self.speed)
     }
 }
 

@@ -52,13 +52,13 @@ impl Rule {
 }
 
 /// A policy or a shared key, and an API, have a rate and a quota each.
-const MOST: usize = 4;
+pub(super) const MOST_RULES: usize = 4;
 
 /// All rules that bind one call. Those of the API come first: they count a part of what the others count, so that
 /// whoever is refused by a wider one finds the narrower one used up only by calls that the wider one refuses too.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    rules: [Option<Rule>; MOST],
+    rules: [Option<Rule>; MOST_RULES],
 }
 
 impl Rules {
