@@ -34,6 +34,10 @@ pub(super) enum Presented<'a> {
     Key(&'a str),
     Pair(&'a (String, String)),
     Basic(&'a (String, String)),
+    /// Key and secret in the headers of the preset `ibm`.
+    Ibm(&'a (String, String)),
+    /// The secret alone.
+    Secret(&'a str),
 }
 
 /// A way to ask.
@@ -205,6 +209,10 @@ impl Question<'_> {
                 let credential = STANDARD.encode(format!("{name}:{password}"));
                 named(&[("authorization", &format!("Basic {credential}"))])
             }
+            Presented::Ibm((key, secret)) => {
+                named(&[("x-ibm-client-id", key), ("x-ibm-client-secret", secret)])
+            }
+            Presented::Secret(secret) => named(&[("x-api-secret", secret)]),
         }
     }
 
@@ -223,9 +231,10 @@ impl Question<'_> {
         let credential = match self.presented {
             Presented::Nothing => json!({}),
             Presented::Key(key) => json!({ "key": key }),
-            Presented::Pair((key, secret)) | Presented::Basic((key, secret)) => {
-                json!({ "key": key, "secret": secret })
-            }
+            Presented::Pair((key, secret))
+            | Presented::Basic((key, secret))
+            | Presented::Ibm((key, secret)) => json!({ "key": key, "secret": secret }),
+            Presented::Secret(secret) => json!({ "secret": secret }),
         };
         let mut body = json!({ "api": self.api, "credential": credential, "ip": self.ip });
         if let Some(environment) = self.environment {
@@ -243,6 +252,10 @@ impl Question<'_> {
             Presented::Key(key) => request.header("x-api-key", key),
             Presented::Pair((key, secret)) => request.header("x-api-key", key).header("x-api-secret", secret),
             Presented::Basic((name, password)) => request.basic_auth(name, Some(password)),
+            Presented::Ibm((key, secret)) => {
+                request.header("x-ibm-client-id", key).header("x-ibm-client-secret", secret)
+            }
+            Presented::Secret(secret) => request.header("x-api-secret", secret),
         }
     }
 }

@@ -15,10 +15,9 @@ fn row<'a>(api: &'a str, presented: Presented<'a>, code: &'a str, status: u16) -
     Question { api, environment: None, permissions: &[], presented, ip: "203.0.113.7", code, status }
 }
 
-/// Every code that there is without shared keys, each alone, and pairs where the first that applies
-/// counts.
+/// Every code that there is, each alone, shared keys, both presets, and pairs where the first that applies counts.
 fn table(held: &Credentials) -> Vec<Question<'_>> {
-    use Presented::{Basic, Key, Nothing, Pair};
+    use Presented::{Basic, Ibm, Key, Nothing, Pair, Secret};
     let pair = &held.pair;
     vec![
         row("orders", Key(&held.key), "valid", 200),
@@ -39,6 +38,20 @@ fn table(held: &Credentials) -> Vec<Question<'_>> {
         row("fenced", Key(&held.fenced), "valid", 200),
         row("slow", Key(&held.slow), "rate_limited", 429),
         row("scarce", Key(&held.scarce), "quota_exceeded", 429),
+        row("partners", Key(&held.partner.0), "valid", 200),
+        row("partners", Pair(&held.partner), "valid", 200),
+        row("partners", Key(&held.disabled), "suspended", 401),
+        row("partners", Key(&held.deleted), "unknown", 401),
+        row("partners", Key(&held.key), "not_subscribed", 403),
+        row("stock", Key(&held.partner.0), "not_subscribed", 403),
+        row("paired", Pair(&held.paired), "valid", 200),
+        row("paired", Key(&held.paired.0), "secret_required", 401),
+        row("lone", Secret(&held.lone.1), "valid", 200),
+        row("lone", Key(&held.lone.0), "secret_required", 401),
+        row("partners", Secret(&held.partner.1), "missing", 401),
+        row("open", Nothing, "valid", 200),
+        row("open", Key(&held.deleted), "unknown", 401),
+        row("branded", Ibm(&held.branded), "valid", 200),
         // The first that applies.
         row("hidden", Nothing, "api_not_exposed", 404),
         row("nowhere", Key("clv_key_wrong"), "api_not_exposed", 404),
@@ -81,6 +94,8 @@ fn one_table_of_requests_has_one_answer_at_every_door() {
     let mut table = table(&scene.held);
     let mismatched = (scene.held.pair.0.clone(), scene.held.basic.1.clone());
     table.push(row("orders", Presented::Pair(&mismatched), "secret_mismatch", 401));
+    let crossed = (scene.held.paired.0.clone(), scene.held.lone.1.clone());
+    table.push(row("paired", Presented::Pair(&crossed), "secret_mismatch", 401));
     let swapped = (scene.held.basic.0.clone(), scene.held.pair.1.clone());
     table.push(row("orders", Presented::Basic(&swapped), "secret_mismatch", 401));
     demand_one_answer(&scene, &DOORS, &table);

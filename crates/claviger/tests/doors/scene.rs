@@ -12,6 +12,11 @@ use tokio::runtime::Runtime;
 
 use super::door::{ROUTE, route};
 
+/// What the table asks about; one of them never was.
+const APIS: [&str; 13] = [
+    "orders", "brief", "hidden", "nowhere", "stock", "fenced", "slow", "scarce", "partners", "paired",
+    "lone", "open", "branded",
+];
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// All doors, and those who knock.
@@ -53,6 +58,13 @@ pub(super) struct Credentials {
     pub(super) suspended: String,
     pub(super) revoked: String,
     pub(super) expired: String,
+    /// Key and secret of shared keys: of an API that wants the key, both, the secret, and both in headers of a preset.
+    pub(super) partner: (String, String),
+    pub(super) paired: (String, String),
+    pub(super) lone: (String, String),
+    pub(super) branded: (String, String),
+    pub(super) disabled: String,
+    pub(super) deleted: String,
     /// Has used up the only call an hour that `slow` allows, and at `scarce` the only one a month.
     pub(super) slow: String,
     pub(super) scarce: String,
@@ -149,6 +161,20 @@ async fn held(client: &Client, upstream: &Upstream) -> Credentials {
     api(client, "fenced", &["api_key"], fence).await;
     api(client, "brief", &["api_key"], json!({ "policy_template_id": brief })).await;
     api(client, "approved", &["api_key"], json!({ "policy_template_id": approved })).await;
+    for (slug, further) in [
+        ("partners", json!({ "requires": "key" })),
+        ("paired", json!({ "requires": "key_and_secret" })),
+        ("lone", json!({ "requires": "secret" })),
+        ("open", json!({ "requires": "none" })),
+        ("branded", json!({ "requires": "key_and_secret", "credential_headers": { "preset": "ibm" } })),
+    ] {
+        api(client, slug, &["api_key"], further).await;
+    }
+    let partner = shared(client, "partners", "One").await;
+    let (disabled, deleted) =
+        (shared(client, "partners", "Other").await, shared(client, "partners", "Gone").await);
+    make(client, &format!("/v1/shared-keys/{}/disable", disabled.id), json!({})).await;
+    client.delete(&format!("/v1/shared-keys/{}", deleted.id)).send_raw().await.unwrap();
     let caller = subscribe(client, "orders", json!({ "permissions": ["orders:read"] })).await;
     let pair = retrieve(client, set_of(&caller, "api_key_and_secret")).await;
     let basic = retrieve(client, set_of(&caller, "basic")).await;
@@ -163,6 +189,12 @@ async fn held(client: &Client, upstream: &Upstream) -> Credentials {
         suspended: after(client, "suspend").await,
         revoked: after(client, "revoke").await,
         expired: expired(client).await,
+        partner: partner.credential,
+        paired: shared(client, "paired", "One").await.credential,
+        lone: shared(client, "lone", "One").await.credential,
+        branded: shared(client, "branded", "One").await.credential,
+        disabled: disabled.credential.0,
+        deleted: deleted.credential.0,
         slow: used_up(client, upstream, "slow", json!({ "rate_limit": { "limit": 1, "per": "hour" } })).await,
         scarce: used_up(client, upstream, "scarce", json!({ "quota": { "limit": 1, "per": "month" } })).await,
     }
@@ -241,6 +273,18 @@ async fn expired(client: &Client) -> String {
     key
 }
 
+struct Shared {
+    id: String,
+    credential: (String, String),
+}
+
+/// A new shared key of the API, inside.
+async fn shared(client: &Client, api: &str, name: &str) -> Shared {
+    let body = json!({ "name": name, "audience": "inside" });
+    let made = make(client, &format!("/v1/apis/{api}/shared-keys"), body).await;
+    Shared { id: text(&made["id"]), credential: (text(&made["key"]), text(&made["secret"])) }
+}
+
 /// The key of a caller that has made the only call that a new API allows.
 async fn used_up(client: &Client, upstream: &Upstream, slug: &str, limits: Value) -> String {
     api(client, slug, &["api_key"], upstream, limits).await;
@@ -289,8 +333,9 @@ fn with(configuration: &str, shown: &str, real: &str) -> String {
 /// The guide's bootstrap, with a route for each thing that the table asks.
 fn envoy_bootstrap(port: &Port, node: &Node, upstream: &Upstream) -> String {
     let mut routes = String::new();
-    let permissions = [&[][..], &["orders:read"], &["orders:write"], &["orders:read", "orders:write"]];
-    for api in ["orders", "brief", "hidden", "nowhere", "stock", "fenced"] {
+    let permissions =
+        [&[][..], &["orders:read"], &["orders:write"], &["orders:read", "orders:write"], &["orders:fly"]];
+    for api in APIS {
         for environment in [None, Some("production"), Some("sandbox")] {
             for permissions in permissions {
                 let mut told = format!("api: {api}");
