@@ -112,7 +112,7 @@ fn index(key: &str) -> Index {
     for api in [1, 3, 5, 6] {
         let api_id = ApiId::from_bytes([api; 16]);
         let facts = SubscriptionFacts { api_id, key_set_ids: vec![key_set.id], permissions: None };
-        loader.subscription(&facts).expect("a Key");
+        loader.subscription(facts).expect("a Key");
     }
     loader.shared_key(SharedKeyFacts {
         id: SharedKeyId::from_bytes([1; 16]),

@@ -1,8 +1,11 @@
 //! What Envoy is told beyond the decision, and what lets no call pass.
 
+use std::process::{Command, Stdio};
+
 use claviger_testkit::{Claviger, Server, Upstream};
-use envoy_types::pb::envoy::config::core::v3::{HeaderMap, HeaderValue};
-use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Request};
+use envoy_types::pb::envoy::config::core::v3::address::Address as Kind;
+use envoy_types::pb::envoy::config::core::v3::{Address, HeaderMap, HeaderValue, SocketAddress};
+use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request};
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
 use envoy_types::pb::envoy::service::auth::v3::{
@@ -143,6 +146,15 @@ fn what_a_route_asks_is_asked_and_what_it_misspells_lets_nothing_pass() {
     assert_eq!(world.refusal(call("/orders/42", &twice, &[])).1, "malformed");
     let torn = world.refusal(call("/orders/42", &[key[0], ("x-torn", "a\nb")], &[]));
     assert_eq!(torn, (400, "bad_header".to_owned(), json!("x-torn")));
+    for (source, code) in [("fe80::1%eth0", "permission_denied"), ("nowhere", "bad_header")] {
+        let mut check = call("/orders/42", &key, &[("permissions", "orders:write")]);
+        let caller = SocketAddress { address: source.to_owned(), ..SocketAddress::default() };
+        let address = Address { address: Some(Kind::SocketAddress(caller)) };
+        check.attributes.as_mut().unwrap().source = Some(Peer { address: Some(address), ..Peer::default() });
+        assert_eq!(world.refusal(check).1, code, "{source}");
+    }
+    let crowd = vec![("x-more", "1"); 1_001];
+    assert_eq!(world.refusal(call("/orders/42", &crowd, &[])).1, "bad_header");
     let nothing = world.check(CheckRequest::default()).unwrap_err();
     assert_eq!(nothing.code(), tonic::Code::InvalidArgument);
 }
@@ -161,4 +173,27 @@ fn nobody_is_answered_but_trusted_proxies_and_nobody_before_there_is_something_t
     let refused = ask(&runtime, &server, check()).unwrap_err();
     assert_eq!(refused.code(), tonic::Code::PermissionDenied);
     assert!(refused.message().contains("doors.trusted"), "{refused}");
+    assert!(refuses_a_stranger_before_its_message(&server));
+}
+
+/// Whether a call is answered whose message is announced and never sent.
+fn refuses_a_stranger_before_its_message(server: &Server) -> bool {
+    let address = server.ext_authz_url().replace("http://", "");
+    let output = Command::new("curl")
+        .args(["-s", "--http2-prior-knowledge", "--max-time", "5", "-D", "-", "-X", "POST", "-T", "-"])
+        .args(["-H", "content-type: application/grpc", "-H", "te: trailers"])
+        .arg(format!("http://{address}/envoy.service.auth.v3.Authorization/Check"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .and_then(|mut curl| {
+            // Kept open until curl ends by itself.
+            let input = curl.stdin.take();
+            let output = curl.wait_with_output();
+            drop(input);
+            output
+        })
+        .unwrap();
+    // 7 is PERMISSION_DENIED.
+    String::from_utf8_lossy(&output.stdout).to_lowercase().contains("grpc-status: 7")
 }

@@ -25,9 +25,20 @@ pub(super) struct Asked<'a> {
 
 /// What stands around the call's own attributes.
 pub(super) struct Around {
-    source: Option<IpAddr>,
+    source: Source,
     extensions: HashMap<String, String>,
 }
+
+/// Who called Envoy.
+enum Source {
+    Address(IpAddr),
+    /// Envoy names none, such as behind a socket that is a file.
+    Unnamed,
+    Unreadable,
+}
+
+/// More lines than Envoy lets through by far.
+const MAX_LINES: usize = 1_000;
 
 const BAD_EXTENSION: Problem = Problem::new(
     StatusCode::BAD_REQUEST,
@@ -36,17 +47,24 @@ const BAD_EXTENSION: Problem = Problem::new(
 );
 const BAD_HEADER: Problem =
     Problem::new(StatusCode::BAD_REQUEST, "bad_header", "A header of the call can't be read.");
+const TOO_MANY_LINES: Problem =
+    Problem::new(StatusCode::BAD_REQUEST, "bad_header", "The call has too many headers.");
+const BAD_SOURCE: Problem = Problem::new(
+    StatusCode::BAD_REQUEST,
+    "bad_header",
+    "The address that Envoy gives for its caller can't be read.",
+);
 
 /// The call that a check is about, if it is about one.
 pub(super) fn call_of(check: CheckRequest) -> Option<(HttpRequest, Around)> {
     let attributes = check.attributes?;
-    let source = attributes.source.and_then(|peer| ip(&peer.address?));
+    let source = attributes.source.and_then(|peer| peer.address).map_or(Source::Unnamed, |it| source(&it));
     let around = Around { source, extensions: attributes.context_extensions };
     Some((attributes.request?.http?, around))
 }
 
 impl<'a> Asked<'a> {
-    /// `envoy` counts as the caller where Envoy names none, such as behind a socket that is a file.
+    /// `envoy` counts as the caller where Envoy names none.
     pub(super) fn read(http: &'a HttpRequest, around: &'a Around, envoy: IpAddr) -> Result<Self, Problem> {
         let (mut api, mut environment, mut permissions) = (None, None, Permissions::default());
         for (name, value) in &around.extensions {
@@ -60,7 +78,12 @@ impl<'a> Asked<'a> {
             }
         }
         let path = http.path.split(['?', '#']).next().unwrap_or_default();
-        let peer = around.source.unwrap_or(envoy);
+        let peer = match around.source {
+            Source::Address(address) => address,
+            Source::Unnamed => envoy,
+            // It must not look as if Envoy itself had called, whose word is believed.
+            Source::Unreadable => return Err(BAD_SOURCE),
+        };
         Ok(Self { headers: headers(http)?, peer, path, api, environment, permissions })
     }
 }
@@ -68,7 +91,11 @@ impl<'a> Asked<'a> {
 /// The call's headers without those that HTTP/2 made of its first line. Envoy writes lines of one name as one
 /// (`headers`), or each as it came (`header_map`, by `encode_raw_headers`).
 fn headers(http: &HttpRequest) -> Result<HeaderMap, Problem> {
-    let mut headers = HeaderMap::with_capacity(http.headers.len());
+    let lines = http.headers.len() + http.header_map.as_ref().map_or(0, |map| map.headers.len());
+    if lines > MAX_LINES {
+        return Err(TOO_MANY_LINES);
+    }
+    let mut headers = HeaderMap::with_capacity(lines);
     let mut put = |name: &str, value: &[u8]| {
         if name.starts_with(':') {
             return Ok(());
@@ -88,9 +115,14 @@ fn headers(http: &HttpRequest) -> Result<HeaderMap, Problem> {
     Ok(headers)
 }
 
-fn ip(address: &Address) -> Option<IpAddr> {
-    match address.address.as_ref()? {
-        Kind::SocketAddress(socket) => socket.address.parse().ok(),
-        _ => None,
+fn source(address: &Address) -> Source {
+    match &address.address {
+        Some(Kind::SocketAddress(socket)) => {
+            // RFC 4007 writes the zone of a link-local address behind `%`.
+            let address = socket.address.split('%').next().unwrap_or_default();
+            address.parse().map_or(Source::Unreadable, Source::Address)
+        }
+        Some(Kind::Pipe(_)) | None => Source::Unnamed,
+        Some(_) => Source::Unreadable,
     }
 }

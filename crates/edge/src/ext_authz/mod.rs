@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use claviger_domain::peers::TrustedPeers;
 use claviger_limits::Limiter;
@@ -43,11 +44,19 @@ impl fmt::Debug for ExtAuthzSettings {
 
 /// The door. It answers at once, from memory. Cheap to clone.
 #[derive(Clone)]
-pub struct ExtAuthz(AuthorizationServer<Checking>);
+pub struct ExtAuthz {
+    trusted: Arc<TrustedPeers>,
+    server: AuthorizationServer<Checking>,
+}
 
 /// Who opened the connection that a call came on.
 #[derive(Debug, Clone, Copy)]
 struct Peer(IpAddr);
+
+/// What Envoy tells of a call at most, in bytes: its headers, and no body.
+const MAX_CHECK: usize = 1 << 20;
+/// How long a check may take to arrive and be answered.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Checking {
     decider: Decider,
@@ -56,6 +65,7 @@ struct Checking {
 
 const UNTRUSTED_PEER: &str =
     "ext_authz answers only the proxies in `doors.trusted`; this address is not one of them";
+const TOO_SLOW: &str = "the check did not arrive in time";
 const NO_CALL: &str = "the check has no attributes of an HTTP request";
 const BAD_PATH: Problem = Problem::new(
     StatusCode::BAD_REQUEST,
@@ -72,15 +82,23 @@ impl ExtAuthz {
         limiter: Limiter,
         settings: ExtAuthzSettings,
     ) -> Self {
+        let trusted = Arc::new(settings.trusted.clone());
         let decider = Decider::new(index, meters, failures, limiter, settings.trusted, settings.clock);
         let request_ids = RequestIds::new(format!("{}-e", settings.request_id_prefix));
-        Self(AuthorizationServer::new(Checking { decider, request_ids }))
+        let server = AuthorizationServer::new(Checking { decider, request_ids });
+        Self { trusted, server: server.max_decoding_message_size(MAX_CHECK) }
     }
 
-    /// Answers a call of gRPC that came from this peer.
+    /// Answers a call of gRPC that came from this peer. Strangers are not even read.
     pub async fn answer(self, mut request: http::Request<Incoming>, peer: IpAddr) -> http::Response<Body> {
+        if !self.trusted.contains(peer) {
+            return tonic::Status::permission_denied(UNTRUSTED_PEER).into_http();
+        }
         request.extensions_mut().insert(Peer(peer));
-        self.0.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {})
+        match tokio::time::timeout(PATIENCE, self.server.oneshot(request)).await {
+            Ok(answered) => answered.unwrap_or_else(|never: Infallible| match never {}),
+            Err(_) => tonic::Status::deadline_exceeded(TOO_SLOW).into_http(),
+        }
     }
 }
 
@@ -101,8 +119,7 @@ impl Authorization for Checking {
         &self,
         request: tonic::Request<CheckRequest>,
     ) -> Result<tonic::Response<CheckResponse>, tonic::Status> {
-        let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
-        let Some(peer) = peer.filter(|peer| self.decider.trusted.contains(*peer)) else {
+        let Some(Peer(peer)) = request.extensions().get().copied() else {
             return Err(tonic::Status::permission_denied(UNTRUSTED_PEER));
         };
         let (http, around) =

@@ -27,8 +27,9 @@ pub(super) fn passed(decided: &Decided<'_>, headers: &HeaderMap) -> CheckRespons
     let doomed = headers.keys().filter(|name| goes(name.as_str()) && !identity.contains_key(*name));
     let reply = OkHttpResponse {
         headers_to_remove: doomed.map(|name| name.as_str().to_owned()).collect(),
-        headers: options(&identity),
-        response_headers_to_add: options(&told),
+        headers: options(&identity, HeaderAppendAction::OverwriteIfExistsOrAdd),
+        // What the upstream says of limits of its own stays.
+        response_headers_to_add: options(&told, HeaderAppendAction::AddIfAbsent),
         ..OkHttpResponse::default()
     };
     response(Code::Ok, HttpResponse::OkResponse(reply))
@@ -39,7 +40,7 @@ pub(super) fn denied(problem: Problem, id: &RequestId) -> CheckResponse {
     let (status, headers, body) = problem.into_parts(id, false);
     let reply = DeniedHttpResponse {
         status: Some(HttpStatus { code: i32::from(status.as_u16()) }),
-        headers: options(&headers),
+        headers: options(&headers, HeaderAppendAction::OverwriteIfExistsOrAdd),
         body: String::from_utf8(body).unwrap_or_default(),
     };
     response(Code::PermissionDenied, HttpResponse::DeniedResponse(reply))
@@ -50,13 +51,13 @@ fn response(code: Code, reply: HttpResponse) -> CheckResponse {
     CheckResponse { status: Some(status), http_response: Some(reply), ..CheckResponse::default() }
 }
 
-/// The first line of each name in the place of what is there, the others beside it.
-fn options(headers: &HeaderMap) -> Vec<HeaderValueOption> {
+/// What to do with the first line of each name; the others come beside it.
+fn options(headers: &HeaderMap, first: HeaderAppendAction) -> Vec<HeaderValueOption> {
     let mut options = Vec::with_capacity(headers.len());
     for name in headers.keys() {
         for (at, value) in headers.get_all(name).iter().enumerate() {
             let action = match at {
-                0 => HeaderAppendAction::OverwriteIfExistsOrAdd,
+                0 => first,
                 _ => HeaderAppendAction::AppendIfExistsOrAdd,
             };
             // Of a refusal Envoy reads `value` alone. What we say is UTF-8.

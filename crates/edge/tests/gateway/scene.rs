@@ -174,7 +174,7 @@ impl Scene {
             let key_set_ids = vec![key.key_set.id];
             let api_id = ApiId::from_bytes([1; 16]);
             loader
-                .subscription(&SubscriptionFacts { api_id, key_set_ids, permissions: None })
+                .subscription(SubscriptionFacts { api_id, key_set_ids, permissions: None })
                 .expect("a Key");
         }
         let position = self.position.fetch_add(1, Ordering::Relaxed) + 1;
