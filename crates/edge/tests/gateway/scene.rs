@@ -173,9 +173,7 @@ impl Scene {
         if world.subscribed {
             let key_set_ids = vec![key.key_set.id];
             let api_id = ApiId::from_bytes([1; 16]);
-            loader
-                .subscription(SubscriptionFacts { api_id, key_set_ids, permissions: None })
-                .expect("a Key");
+            loader.subscription(SubscriptionFacts { api_id, key_set_ids, permissions: None }).expect("a Key");
         }
         let position = self.position.fetch_add(1, Ordering::Relaxed) + 1;
         loader.finish(Position(position), self.now()).expect("a snapshot");
