@@ -96,6 +96,15 @@ pub struct Event {
     pub previous_hash: [u8; 32],
 }
 
+/// An event as a data node reads it: who did it, from where and why is not told to one that only decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecidingEvent {
+    pub position: Position,
+    pub at: Timestamp,
+    /// None: of a kind that deciding does not look at.
+    pub content: Option<(EventBody, Option<Private>)>,
+}
+
 /// The digests of what the event issues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Private {
@@ -217,9 +226,53 @@ events! {
     SharedKeyPortalLinkDeleted(shared_key_id: SharedKeyId) = "shared_key.portal_link_deleted" {}
     SharedKeyRetrieved(shared_key_id: SharedKeyId) = "shared_key.retrieved" {}
     SharedKeyDeleted(shared_key_id: SharedKeyId) = "shared_key.deleted" {}
+    NodeTokenIssued(node_id: NodeId) = "node.token_issued" { name: Name, expires_at: Timestamp, }
+    NodeEnrolled(node_id: NodeId) = "node.enrolled" { name: Name, }
     NodeRemoved(node_id: NodeId) = "node.removed" {}
     LogExported(organization_id: OrganizationId) = "log.exported" { from_position: Position, to_position: Position, }
 }
+
+/// The kinds that deciding looks at: all that a data node is told of. Beside what the verifier's index applies it is
+/// the end of an enrolment.
+pub const DECIDING_KINDS: &[&str] = &[
+    "environment.created",
+    "environment.deleted",
+    "api.created",
+    "api.updated",
+    "api.exposed",
+    "api.unexposed",
+    "api.deleted",
+    "application.created",
+    "application.updated",
+    "application.suspended",
+    "application.activated",
+    "application.deleted",
+    "subscription.created",
+    "subscription.accepted",
+    "subscription.ended",
+    "subscription.updated",
+    "subscription.renewed",
+    "key_set.created",
+    "key_set.provisioned",
+    "key_set.suspended",
+    "key_set.activated",
+    "key_set.revoked",
+    "key_set.policy_changed",
+    "key_set.removed",
+    "key.issued",
+    "key.retirement_planned",
+    "key.revoked",
+    "key.expired",
+    "shared_key.created",
+    "shared_key.updated",
+    "shared_key.enabled",
+    "shared_key.disabled",
+    "shared_key.secret_reset",
+    "shared_key.secret_set",
+    "shared_key.secret_cleared",
+    "shared_key.deleted",
+    "node.removed",
+];
 
 /// What a Subscription begins with.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

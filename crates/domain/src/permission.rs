@@ -105,6 +105,7 @@ permissions! {
     EventsRead = "events:read", "Read the log.";
     EventsExport = "events:export", "Export the log.";
     NodesRead = "nodes:read", "See the nodes and how far behind each is.";
+    NodesEnroll = "nodes:enroll", "Make the token by which a data node enrols.";
     NodesDelete = "nodes:delete", "Remove a node.";
     VerifyCall = "verify:call", "Ask whether a credential opens the door.";
     KeysIdentify = "keys:identify", "Ask which key a pasted value is.";

@@ -110,6 +110,7 @@ impl DefaultRole {
                     | "environments:create"
                     | "environments:update"
                     | "environments:delete"
+                    | "nodes:enroll"
                     | "nodes:delete"
             ),
             Self::GroupAdmin => {

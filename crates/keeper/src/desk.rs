@@ -6,6 +6,7 @@ use claviger_domain::time::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::ambient::Ambient;
+use crate::bundle::{self, NodeKey, Recipient};
 use crate::envelope;
 use crate::journal::{Fact, Opening};
 use crate::place::Purpose;
@@ -44,6 +45,9 @@ impl Desk {
             Ok(Request::Open(open)) => self.open(&open, ambient.now()),
             Ok(Request::Keys) => self.keys(),
             Ok(Request::Health) => Answer::Say(message::health_reply(&self.health(ambient.now()))),
+            Ok(Request::NodeKey) => self.node_key(),
+            Ok(Request::Bundle { to, recipient }) => self.bundle(&to, recipient, ambient),
+            Ok(Request::Unbundle { recipient, bundle }) => self.unbundle(recipient, bundle),
             Err(NoRequest::UnknownKind) => refuse(Refusal::UnknownMessage),
             Err(NoRequest::Malformed) => refuse(Refusal::Malformed),
         }
@@ -88,6 +92,28 @@ impl Desk {
             return refuse(Refusal::KeysAlreadyGiven);
         }
         Answer::Say(message::keys_reply(&self.started.tree.bundle()))
+    }
+
+    fn node_key(&self) -> Answer {
+        match bundle::public_half(&self.started.tree.node_pair()) {
+            Ok(key) => Answer::Say(message::node_key_reply(&key)),
+            Err(_) => refuse(Refusal::Unavailable),
+        }
+    }
+
+    /// Gives a data node nothing that the parent has not: those keys were handed to it at its start.
+    fn bundle(&self, to: &NodeKey, recipient: Recipient<'_>, ambient: &dyn Ambient) -> Answer {
+        match bundle::seal(to, recipient, &self.started.tree.node_bundle(), ambient) {
+            Ok(bundle) => Answer::Say(message::bundled_reply(&bundle)),
+            Err(_) => refuse(Refusal::NotOpened),
+        }
+    }
+
+    fn unbundle(&self, recipient: Recipient<'_>, bundle: &[u8]) -> Answer {
+        match bundle::open(&self.started.tree.node_pair(), recipient, bundle) {
+            Ok(keys) => Answer::Say(message::unbundled_reply(&keys)),
+            Err(_) => refuse(Refusal::NotOpened),
+        }
     }
 
     fn health(&mut self, now: Timestamp) -> Health {

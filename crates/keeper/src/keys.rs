@@ -27,6 +27,16 @@ pub struct Keys {
     pub facts_control: DigestKey,
     /// MACs of paging cursors.
     pub cursor: DigestKey,
+    /// MACs of what a data node keeps on its own disk.
+    pub snapshot: DigestKey,
+}
+
+/// What a data node is given of the control plane's keys, in its bundle.
+#[derive(Debug, Clone)]
+pub struct NodeKeys {
+    pub digest_key: DigestKeys,
+    pub digest_secret: DigestKeys,
+    pub facts_calls: DigestKey,
 }
 
 /// The keys of one kind of digest: the newest makes new digests, a former one still recognises old ones.
@@ -77,7 +87,7 @@ impl KeyBundle {
     }
 
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Keys, Malformed> {
-        if reader.count(6)? != 6 {
+        if reader.count(7)? != 7 {
             return Err(Malformed);
         }
         Ok(Keys {
@@ -87,7 +97,25 @@ impl KeyBundle {
             facts_calls: single_key(reader)?,
             facts_control: single_key(reader)?,
             cursor: single_key(reader)?,
+            snapshot: single_key(reader)?,
         })
+    }
+}
+
+impl NodeKeys {
+    /// The keys of an opened bundle.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        if reader.count(3)? != 3 {
+            return Err(Malformed);
+        }
+        let keys = Self {
+            digest_key: digest_keys(&mut reader)?,
+            digest_secret: digest_keys(&mut reader)?,
+            facts_calls: single_key(&mut reader)?,
+        };
+        reader.finish()?;
+        Ok(keys)
     }
 }
 

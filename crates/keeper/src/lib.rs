@@ -9,6 +9,7 @@
 //! which is the process; and [`journal`], with which `doctor` compares the keeper's book with the log.
 
 mod ambient;
+mod bundle;
 pub mod client;
 mod desk;
 mod envelope;
@@ -23,8 +24,9 @@ mod start;
 mod tree;
 mod wire;
 
+pub use bundle::{NODE_KEY_LENGTH, NodeKey, Recipient};
 pub use client::{Keeper, KeeperError};
-pub use keys::Keys;
+pub use keys::{Keys, NodeKeys};
 pub use ledger::Ceilings;
 pub use place::{Open, Place, Purpose, Seal};
 pub use tree::RootFingerprint;

@@ -115,10 +115,30 @@ impl RootTree {
 
     /// What the deciding process is given, in the order of the fields of [`crate::keys::Keys`].
     pub(crate) fn bundle(&self) -> KeyBundle {
+        self.bundle_of(&[
+            "digest/key",
+            "digest/secret",
+            "digest/control",
+            "facts/calls",
+            "facts/control",
+            "cursor",
+            "snapshot",
+        ])
+    }
+
+    /// What a data node is given, in the order of the fields of [`crate::keys::NodeKeys`].
+    pub(crate) fn node_bundle(&self) -> KeyBundle {
+        self.bundle_of(&["digest/key", "digest/secret", "facts/calls"])
+    }
+
+    /// The private half of the pair that a data node's bundle is encrypted to.
+    pub(crate) fn node_pair(&self) -> KeyBytes {
+        derive(&self.0, "node/pair", 1)
+    }
+
+    fn bundle_of(&self, labels: &[&str]) -> KeyBundle {
         let mut bundle = KeyBundle::default();
-        for label in
-            ["digest/key", "digest/secret", "digest/control", "facts/calls", "facts/control", "cursor"]
-        {
+        for label in labels {
             bundle.push(vec![(FIRST, derive(&self.0, label, FIRST.0))]);
         }
         bundle

@@ -56,6 +56,8 @@ pub(crate) enum Access {
     Full,
     /// Nothing in the database is changed, not even by mistake. SQLite may leave its own empty `-wal` and `-shm` beside it.
     Inspection,
+    /// By the narrow role of a data node, on PostgreSQL alone. Whether the database is there shows at the first use.
+    DataNode,
 }
 
 /// Who reads, and so from which pool.
@@ -200,6 +202,11 @@ pub(crate) mod postgres {
 /// Opens the pools that the address asks for.
 pub(crate) async fn open(url: &str, options: &Options, access: Access) -> Result<Database, StoreError> {
     if let Some(path) = url.strip_prefix("sqlite:") {
+        if access == Access::DataNode {
+            return Err(StoreError::Address(
+                "a data node needs PostgreSQL; SQLite is decided on by `claviger serve` itself, on its machine".to_owned(),
+            ));
+        }
         return open_sqlite(path.strip_prefix("//").unwrap_or(path), options, access).await;
     }
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
@@ -234,6 +241,11 @@ pub(crate) async fn open(url: &str, options: &Options, access: Access) -> Result
         Ok(pool) => Ok(pool),
         Err(error) => Err(StoreError::Unavailable(why_away(&connect, error).await)),
     };
+    if access == Access::DataNode {
+        let followers = pool(FOLLOWERS, READING).connect_lazy_with(connect.clone());
+        let writers = pool(1, WRITING).connect_lazy_with(connect);
+        return Ok(Database::Postgres { writers, readers: followers.clone(), followers });
+    }
     if access == Access::Inspection {
         let pool = opened(pool(options.connections, READING)).await?;
         return Ok(Database::Postgres { writers: pool.clone(), readers: pool.clone(), followers: pool });

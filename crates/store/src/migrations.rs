@@ -21,6 +21,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (2, "flat_lists", include_str!("../migrations/0002_flat_lists.sql")),
     (3, "shared_keys", include_str!("../migrations/0003_shared_keys.sql")),
     (4, "usage", include_str!("../migrations/0004_usage.sql")),
+    (5, "data_nodes", include_str!("../migrations/0005_data_nodes.sql")),
     (6, "lighter_log", include_str!("../migrations/0006_lighter_log.sql")),
     (7, "limits", include_str!("../migrations/0007_limits.sql")),
 ];

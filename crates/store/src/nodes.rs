@@ -3,7 +3,8 @@
 
 use claviger_domain::event::Position;
 use claviger_domain::id::NodeId;
-use claviger_domain::text::folded;
+use claviger_domain::secret::Digest;
+use claviger_domain::text::{Name, folded};
 use claviger_domain::time::Timestamp;
 
 use crate::columns::{Columns, FromRow};
@@ -30,6 +31,15 @@ statements! {
               folded_name = excluded.folded_name, position = excluded.position, last_seen_at = excluded.last_seen_at, \
               removed_at = NULL WHERE nodes.removed_at IS NULL OR nodes.kind = 'control'";
     HIDE = "UPDATE nodes SET removed_at = $2 WHERE id = $1";
+    ENROL = "INSERT INTO nodes (id, name, folded_name, kind, position, last_seen_at, created_at) \
+             VALUES ($1, $2, $3, 'data', 0, $4, $4) ON CONFLICT (id) DO NOTHING";
+    REPORTS = "SELECT node_id, MAX(position), MAX(reported_at) FROM node_reports GROUP BY node_id ORDER BY node_id";
+    CARRY_OVER = "UPDATE nodes SET position = $2, last_seen_at = $3 \
+             WHERE id = $1 AND kind = 'data' AND removed_at IS NULL";
+    CARRIED_OVER = "DELETE FROM node_reports WHERE node_id = $1 AND position <= $2 AND reported_at <= $3";
+    OFFER = "INSERT INTO node_tokens (digest, node_id, name, expires_at) VALUES ($1, $2, $3, $4)";
+    OFFERED = "SELECT node_id, name FROM node_tokens WHERE digest = $1 AND expires_at > $2";
+    TAKE = "DELETE FROM node_tokens WHERE digest = $1 OR expires_at <= $2";
     FORGET = "DELETE FROM nodes WHERE last_seen_at < $1 AND removed_at IS NULL";
 }
 
@@ -53,6 +63,22 @@ pub struct NodeReport {
     pub kind: NodeKind,
     /// Up to where its index applied the log.
     pub position: Position,
+}
+
+/// What a data node said of itself, and was not carried over to its row yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadReport {
+    pub node_id: NodeId,
+    pub position: Position,
+    pub reported_at: Timestamp,
+}
+
+impl FromRow for UnreadReport {
+    const TABLE: &'static str = "node_reports";
+
+    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self { node_id: columns.id()?, position: columns.position()?, reported_at: columns.instant()? })
+    }
 }
 
 /// What is known of a node.
@@ -137,6 +163,29 @@ impl Reader {
         self.list(query).await
     }
 
+    /// What data nodes said since it was carried over last.
+    pub async fn unread_reports(&mut self) -> Result<Vec<UnreadReport>, StoreError> {
+        self.all(REPORTS, values![]).await
+    }
+
+    /// The node that the token of this digest enrols, and its name, if it is good at `now`.
+    pub async fn node_token(
+        &mut self,
+        digest: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<(NodeId, Name)>, StoreError> {
+        self.optional(OFFERED, values![digest, now]).await
+    }
+
+    pub(crate) async fn enrol_node(
+        &mut self,
+        id: NodeId,
+        name: &Name,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.execute(ENROL, values![id, name, name.folded(), at]).await.map(drop)
+    }
+
     pub(crate) async fn hide_node(&mut self, id: NodeId, at: Timestamp) -> Result<(), StoreError> {
         self.write(HIDE, values![id, at]).await
     }
@@ -148,6 +197,29 @@ impl Tx<'_> {
         let values =
             values![report.id, &report.name, folded(&report.name), word(&report.kind), report.position, now,];
         self.write(REPORT, values).await
+    }
+
+    /// Carries over to the node's row what it said of itself.
+    pub async fn carry_over(&mut self, report: &UnreadReport) -> Result<(), StoreError> {
+        let values = || values![report.node_id, report.position, report.reported_at];
+        self.execute(CARRY_OVER, values()).await?;
+        self.execute(CARRIED_OVER, values()).await.map(drop)
+    }
+
+    /// Keeps the digest of a token that enrols a data node until it expires.
+    pub async fn put_node_token(
+        &mut self,
+        digest: &Digest,
+        id: NodeId,
+        name: &Name,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.execute(OFFER, values![digest, id, name, expires_at]).await.map(drop)
+    }
+
+    /// The token is used up; those that have expired go with it.
+    pub async fn take_node_token(&mut self, digest: &Digest, now: Timestamp) -> Result<(), StoreError> {
+        self.execute(TAKE, values![digest, now]).await.map(drop)
     }
 
     /// Forgets nodes that were last seen before `limit`.

@@ -57,6 +57,10 @@ pub(crate) const STATEMENTS: &[(&str, &[Statement])] = &[
     ("users", crate::users::STATEMENTS),
 ];
 
+/// Those of modules that PostgreSQL alone has.
+pub(crate) const POSTGRES_STATEMENTS: &[(&str, &[Statement])] =
+    &[("data_node::mod", crate::data_node::STATEMENTS)];
+
 /// A list's fragments, each as a query of its own.
 pub(crate) fn queries_of<T: Listed>(fragments: &[Fragment]) -> Vec<String> {
     let query = |fragment: &Fragment| {

@@ -83,6 +83,31 @@ impl From<&ApiSettings> for Routing {
 }
 
 impl ApiFacts {
+    /// The facts of an API with these settings, which belongs to the Group of the Organization.
+    pub fn begun(
+        id: ApiId,
+        slug: &Slug,
+        (organization_id, group_id): (OrganizationId, GroupId),
+        settings: &ApiSettings,
+        exposed: bool,
+    ) -> Self {
+        Self {
+            id,
+            slug: slug.clone(),
+            organization_id,
+            group_id,
+            exposed,
+            environment_ids: settings.environment_ids.clone(),
+            auth_types: settings.auth_types.clone(),
+            requires: settings.requires,
+            credential_headers: settings.credential_headers.clone(),
+            permissions: settings.permissions.clone(),
+            ip_allow_list: settings.ip_allow_list.clone(),
+            limits: settings.limits(),
+            routing: Routing::from(settings),
+        }
+    }
+
     /// Where the API stands.
     pub const fn place(&self) -> Place {
         Place::group(self.organization_id, self.group_id)
@@ -91,21 +116,7 @@ impl ApiFacts {
 
 impl From<&Api> for ApiFacts {
     fn from(api: &Api) -> Self {
-        Self {
-            id: api.id,
-            slug: api.slug.clone(),
-            organization_id: api.organization_id,
-            group_id: api.group_id,
-            exposed: api.exposed,
-            environment_ids: api.settings.environment_ids.clone(),
-            auth_types: api.settings.auth_types.clone(),
-            requires: api.settings.requires,
-            credential_headers: api.settings.credential_headers.clone(),
-            permissions: api.settings.permissions.clone(),
-            ip_allow_list: api.settings.ip_allow_list.clone(),
-            limits: api.settings.limits(),
-            routing: Routing::from(&api.settings),
-        }
+        Self::begun(api.id, &api.slug, (api.organization_id, api.group_id), &api.settings, api.exposed)
     }
 }
 

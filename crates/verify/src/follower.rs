@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 
-use claviger_domain::event::{Event, Position};
+use claviger_domain::event::{DecidingEvent, Event, EventBody, Position, Private};
 use claviger_domain::time::Timestamp;
 
 use crate::index::Contradiction;
@@ -14,6 +14,33 @@ pub const DEFAULT_MAX_STALENESS_SECONDS: i64 = 86_400;
 const EMPTY: u8 = 0;
 const READY: u8 = 1;
 const STOPPED: u8 = 2;
+
+/// What a reader of the log is fed: whole events, or what a data node is told of them.
+pub trait LogEntry {
+    fn position(&self) -> Position;
+    /// None: of a kind that deciding does not look at.
+    fn content(&self) -> Option<(&EventBody, Option<&Private>)>;
+}
+
+impl LogEntry for Event {
+    fn position(&self) -> Position {
+        self.position
+    }
+
+    fn content(&self) -> Option<(&EventBody, Option<&Private>)> {
+        Some((&self.event.body, self.event.private.as_ref()))
+    }
+}
+
+impl LogEntry for DecidingEvent {
+    fn position(&self) -> Position {
+        self.position
+    }
+
+    fn content(&self) -> Option<(&EventBody, Option<&Private>)> {
+        self.content.as_ref().map(|(body, private)| (body, private.as_ref()))
+    }
+}
 
 /// Why an event could not be applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -84,10 +111,10 @@ impl Follower {
     /// Applies events in their order, up to the first that can't be; those that were applied before are
     /// passed over. The caller holds the writer's lock, publishes what was applied, and only then says with
     /// [`Follower::reached`] how far that is: a position that is told is one that readers see.
-    pub(crate) fn follow(
+    pub(crate) fn follow<E: LogEntry>(
         &self,
-        events: &[Event],
-        mut apply: impl FnMut(&Event) -> Result<(), Contradiction>,
+        events: &[E],
+        mut apply: impl FnMut(&E) -> Result<(), Contradiction>,
     ) -> (Position, Result<(), ApplyError>) {
         let mut reached = self.as_of();
         for event in events {
@@ -95,17 +122,17 @@ impl Follower {
             if self.condition.load(Ordering::Acquire) == EMPTY {
                 return (reached, Err(ApplyError::NotLoaded));
             }
-            if event.position < expected {
+            if event.position() < expected {
                 continue;
             }
-            if event.position > expected {
+            if event.position() > expected {
                 return (reached, Err(ApplyError::Gap { expected }));
             }
             if let Err(contradiction) = apply(event) {
                 self.stop();
                 return (reached, Err(contradiction.into()));
             }
-            reached = event.position;
+            reached = event.position();
         }
         (reached, Ok(()))
     }
@@ -136,6 +163,10 @@ impl Follower {
 
     pub(crate) fn stop(&self) {
         self.condition.store(STOPPED, Ordering::Release);
+    }
+
+    pub(crate) fn follows(&self) -> bool {
+        self.condition.load(Ordering::Acquire) == READY
     }
 
     pub(crate) fn as_of(&self) -> Position {

@@ -23,7 +23,7 @@ pub use facts::{
     SharedSecret, SubscriptionFacts,
 };
 pub use failures::{DEFAULT_FAILURES_PER_MINUTE, Failures};
-pub use follower::{ApplyError, DEFAULT_MAX_STALENESS_SECONDS, Freshness, LoadError, Standing};
+pub use follower::{ApplyError, DEFAULT_MAX_STALENESS_SECONDS, Freshness, LoadError, LogEntry, Standing};
 pub use index::{Contradiction, Decision, Door, Entries, Index, KeyEntry, Loader, Tag};
 pub use limits::{Allotment, Amount, Exceeded, Limits, Rule, Rules, Subject};
 pub use meters::{Latency, Measure, Meters, Response, Usage};

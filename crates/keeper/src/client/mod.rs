@@ -21,7 +21,8 @@ pub use link::Status;
 use link::{Shared, locked};
 pub use options::{BackOff, Notice, Observer, Program, SpawnOptions};
 
-use crate::keys::Keys;
+use crate::bundle::{NodeKey, Recipient};
+use crate::keys::{Keys, NodeKeys};
 use crate::place::{Open, Seal};
 use crate::sandbox;
 use crate::tree::RootFingerprint;
@@ -92,6 +93,30 @@ impl Keeper {
     pub fn open(&self, open: Open<'_>) -> Result<Plaintext, KeeperError> {
         match self.ask(message::open_request(&open))? {
             Reply::Opened(plaintext) => Ok(plaintext),
+            _ => Err(KeeperError::Incompatible),
+        }
+    }
+
+    /// The public half of this keeper's pair, to which a data node's bundle is encrypted.
+    pub fn node_key(&self) -> Result<NodeKey, KeeperError> {
+        match self.ask(message::node_key_request())? {
+            Reply::NodeKey(key) => Ok(key),
+            _ => Err(KeeperError::Incompatible),
+        }
+    }
+
+    /// What a data node decides with, encrypted to its keeper's pair.
+    pub fn bundle(&self, to: &NodeKey, recipient: Recipient<'_>) -> Result<Vec<u8>, KeeperError> {
+        match self.ask(message::bundle_request(to, recipient))? {
+            Reply::Bundled(bundle) => Ok(bundle),
+            _ => Err(KeeperError::Incompatible),
+        }
+    }
+
+    /// Opens the bundle that another keeper encrypted to this one's pair.
+    pub fn unbundle(&self, recipient: Recipient<'_>, bundle: &[u8]) -> Result<NodeKeys, KeeperError> {
+        match self.ask(message::unbundle_request(recipient, bundle))? {
+            Reply::Unbundled(keys) => Ok(*keys),
             _ => Err(KeeperError::Incompatible),
         }
     }

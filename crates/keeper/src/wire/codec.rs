@@ -100,6 +100,11 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.bytes(most)?).map_err(|_| Malformed)
     }
 
+    /// All that is left.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// The end: nothing may be left over.
     pub(crate) const fn finish(&self) -> Result<(), Malformed> {
         if self.0.is_empty() { Ok(()) } else { Err(Malformed) }

@@ -1,14 +1,15 @@
 //! The messages, typed by purpose. None takes bytes to sign, or a ciphertext without its place. A kind
 //! that is not known is answered by a typed refusal.
 //!
-//! Requests have kinds below 128. The numbers from 5 to 31 are kept for what comes later: pairs made and
-//! used inside the keeper, signed claims and checkpoints, a data node's bundle, a new master key.
+//! Requests have kinds below 128. The numbers from 8 to 31 are kept for what comes later: pairs made and
+//! used inside the keeper, signed claims and checkpoints, a new master key.
 
 use claviger_domain::secret::{Plaintext, Sealed};
 
 use super::codec::{Malformed, Reader, Writer};
 use super::frame::Frame;
-use crate::keys::{KeyBundle, Keys};
+use crate::bundle::{LONGEST, NODE_KEY_LENGTH, NodeKey, Recipient};
+use crate::keys::{KeyBundle, Keys, NodeKeys};
 use crate::place::{LONGEST_NAME, LONGEST_PLAINTEXT, Open, Place, Purpose, Seal};
 use crate::tree::RootFingerprint;
 
@@ -23,10 +24,16 @@ const SEAL: u8 = 1;
 const OPEN: u8 = 2;
 const KEYS: u8 = 3;
 const HEALTH: u8 = 4;
+const NODE_KEY: u8 = 5;
+const BUNDLE: u8 = 6;
+const UNBUNDLE: u8 = 7;
 const SEALED: u8 = 129;
 const OPENED: u8 = 130;
 const KEYS_GIVEN: u8 = 131;
 const HEALTHY: u8 = 132;
+const NODE_KEY_TOLD: u8 = 133;
+const BUNDLED: u8 = 134;
+const UNBUNDLED: u8 = 135;
 const REFUSED: u8 = 192;
 const READY: u8 = 200;
 const FAILED: u8 = 201;
@@ -40,6 +47,9 @@ pub(crate) enum Request<'a> {
     Open(OpenRequest<'a>),
     Keys,
     Health,
+    NodeKey,
+    Bundle { to: NodeKey, recipient: Recipient<'a> },
+    Unbundle { recipient: Recipient<'a>, bundle: &'a [u8] },
 }
 
 /// One value to seal, still in the frame's wiped buffer.
@@ -82,6 +92,13 @@ impl<'a> Request<'a> {
             OPEN => Self::Open(read_open(&mut reader)?),
             KEYS => Self::Keys,
             HEALTH => Self::Health,
+            NODE_KEY => Self::NodeKey,
+            BUNDLE => {
+                Self::Bundle { to: read_node_key(&mut reader)?, recipient: read_recipient(&mut reader)? }
+            }
+            UNBUNDLE => {
+                Self::Unbundle { recipient: read_recipient(&mut reader)?, bundle: reader.bytes(LONGEST)? }
+            }
             _ => return Err(NoRequest::UnknownKind),
         };
         reader.finish()?;
@@ -116,6 +133,37 @@ pub(crate) fn keys_request() -> Body {
 
 pub(crate) fn health_request() -> Body {
     (HEALTH, Writer::default())
+}
+
+pub(crate) fn node_key_request() -> Body {
+    (NODE_KEY, Writer::default())
+}
+
+pub(crate) fn bundle_request(to: &NodeKey, recipient: Recipient<'_>) -> Body {
+    let mut writer = Writer::default();
+    writer.raw(to);
+    write_recipient(&mut writer, recipient);
+    (BUNDLE, writer)
+}
+
+pub(crate) fn unbundle_request(recipient: Recipient<'_>, bundle: &[u8]) -> Body {
+    let mut writer = Writer::default();
+    write_recipient(&mut writer, recipient);
+    writer.bytes(bundle);
+    (UNBUNDLE, writer)
+}
+
+fn write_recipient(writer: &mut Writer, recipient: Recipient<'_>) {
+    writer.text(recipient.database);
+    writer.text(recipient.node);
+}
+
+fn read_recipient<'a>(reader: &mut Reader<'a>) -> Result<Recipient<'a>, Malformed> {
+    Ok(Recipient { database: read_name(reader)?, node: read_name(reader)? })
+}
+
+fn read_node_key(reader: &mut Reader<'_>) -> Result<NodeKey, Malformed> {
+    reader.raw(NODE_KEY_LENGTH)?.try_into().map_err(|_| Malformed)
 }
 
 fn read_seal<'a>(reader: &mut Reader<'a>) -> Result<SealRequest<'a>, Malformed> {
@@ -181,6 +229,9 @@ pub(crate) enum Reply {
     Opened(Plaintext),
     Keys(Box<Keys>),
     Health(Health),
+    NodeKey(NodeKey),
+    Bundled(Vec<u8>),
+    Unbundled(Box<NodeKeys>),
     Refused(Refusal),
     /// Said once, unasked: the keeper stands.
     Ready {
@@ -249,6 +300,25 @@ pub(crate) fn health_reply(health: &Health) -> Body {
     (HEALTHY, writer)
 }
 
+pub(crate) fn node_key_reply(key: &NodeKey) -> Body {
+    let mut writer = Writer::default();
+    writer.raw(key);
+    (NODE_KEY_TOLD, writer)
+}
+
+pub(crate) fn bundled_reply(bundle: &[u8]) -> Body {
+    let mut writer = Writer::default();
+    writer.bytes(bundle);
+    (BUNDLED, writer)
+}
+
+/// The keys of an opened bundle, as they stood in it.
+pub(crate) fn unbundled_reply(keys: &[u8]) -> Body {
+    let mut writer = Writer::default();
+    writer.bytes(keys);
+    (UNBUNDLED, writer)
+}
+
 pub(crate) fn refused_reply(refusal: Refusal) -> Body {
     let mut writer = Writer::default();
     writer.u8(refusal.code());
@@ -299,6 +369,9 @@ impl Reply {
                 memory_locked: read_flag(&mut reader)?,
                 dumpable: read_flag(&mut reader)?,
             }),
+            NODE_KEY_TOLD => Self::NodeKey(read_node_key(&mut reader)?),
+            BUNDLED => Self::Bundled(reader.bytes(LONGEST)?.to_vec()),
+            UNBUNDLED => Self::Unbundled(Box::new(NodeKeys::decode(reader.bytes(LONGEST)?)?)),
             REFUSED => Self::Refused(read_refusal(&mut reader)?),
             READY => {
                 let root = RootFingerprint::read(&mut reader)?;

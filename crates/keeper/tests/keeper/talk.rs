@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use claviger_domain::secret::{Plaintext, Sealed};
-use claviger_keeper::{Ceilings, KeeperError, Place, Purpose, Seal};
+use claviger_domain::secret::{DigestKey, Plaintext, Sealed};
+use claviger_keeper::{Ceilings, KeeperError, Place, Purpose, Recipient, Seal};
 
 use crate::support::*;
 
@@ -129,4 +129,28 @@ fn a_dropped_keeper_is_gone() {
     let process = process_of(&keeper);
     drop(keeper);
     assert!(!is_alive(process));
+}
+
+#[test]
+fn a_bundle_opens_at_the_node_it_was_made_for_and_nowhere_else() {
+    let (control, node, other) = (folder(), folder(), folder());
+    let (control, node) = (spawn(options(control.path())), spawn(options(node.path())));
+    let recipient = Recipient { database: "01k0db", node: "nod_1" };
+    let to = node.node_key().expect("its key");
+    let bundle = control.bundle(&to, recipient).expect("a bundle");
+    let keys = node.unbundle(recipient, &bundle).expect("it opens");
+    let digest = |key: &DigestKey| key.digest(b"clv_key_abc");
+    let (given, own) = (&keys.digest_key, &control.keys().digest_key);
+    assert_eq!(digest(given.newest()), digest(own.newest()), "it decides as the control plane would");
+    assert_eq!(digest(keys.digest_secret.newest()), digest(control.keys().digest_secret.newest()));
+    assert_ne!(digest(given.newest()), digest(node.keys().digest_key.newest()), "its own tree is another");
+    let another = Recipient { node: "nod_2", ..recipient };
+    assert_eq!(node.unbundle(another, &bundle).err(), Some(KeeperError::Refused));
+    let other = spawn(options(other.path()));
+    assert_eq!(other.unbundle(recipient, &bundle).err(), Some(KeeperError::Refused));
+    assert_eq!(
+        control.unbundle(recipient, &bundle).err(),
+        Some(KeeperError::Refused),
+        "nor where it was made"
+    );
 }

@@ -82,6 +82,13 @@ pub(super) fn deciding(set: &KeySet, key: &Key) -> Vec<u8> {
     bytes
 }
 
+impl KeyRow {
+    /// Both columns read back, if they are of this form.
+    pub(crate) fn unpack(identity: &[u8], deciding: &[u8]) -> Option<Self> {
+        unpack(identity, deciding)
+    }
+}
+
 /// Keys one behind the other: before both columns of each stands the letter 1 if it has a secret, else 0.
 pub(super) fn unpack_all(mut bytes: &[u8]) -> Option<Vec<KeyRow>> {
     let mut rows = Vec::with_capacity(bytes.len() / (1 + IDENTITY + DECIDING));
@@ -95,8 +102,7 @@ pub(super) fn unpack_all(mut bytes: &[u8]) -> Option<Vec<KeyRow>> {
     Some(rows)
 }
 
-/// Both columns read back, if they are of this form.
-pub(super) fn unpack(identity: &[u8], deciding: &[u8]) -> Option<KeyRow> {
+fn unpack(identity: &[u8], deciding: &[u8]) -> Option<KeyRow> {
     let (mut identity, mut deciding) = (Bytes(identity), Bytes(deciding));
     if identity.take::<1>()? != [VERSION] || deciding.take::<1>()? != [VERSION] {
         return None;

@@ -3,7 +3,7 @@
 use claviger_domain::id::KeySetId;
 use claviger_domain::policy_templates::{CallLimits, Policy};
 
-use super::packed::{KeyRow, unpack, unpack_all};
+use super::packed::{KeyRow, unpack_all};
 use crate::columns::{Columns, FromRow};
 use crate::error::StoreError;
 use crate::reader::Reader;
@@ -32,7 +32,7 @@ impl FromRow for KeyRow {
 
     fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
         let (identity, deciding) = (columns.bytes()?, columns.bytes()?);
-        unpack(identity, deciding).ok_or_else(|| columns.corrupt("a Key is packed in an unknown form"))
+        KeyRow::unpack(identity, deciding).ok_or_else(|| columns.corrupt("a Key is packed in an unknown form"))
     }
 }
 

@@ -321,7 +321,7 @@ fn private_to_bytes(private: &Private) -> Vec<u8> {
     bytes
 }
 
-fn private_from_bytes(bytes: &[u8]) -> Option<Private> {
+pub(crate) fn private_from_bytes(bytes: &[u8]) -> Option<Private> {
     let (&version, rest) = bytes.split_first()?;
     let (digest_key, rest) = rest.split_first_chunk::<4>()?;
     let (key, rest) = rest.split_first_chunk::<32>()?;

@@ -18,7 +18,7 @@ use claviger_domain::shared_keys::SharedKey;
 use claviger_domain::subscriptions::Subscription;
 use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _};
 
-use super::{Place, STATEMENTS, queries_of};
+use super::{POSTGRES_STATEMENTS, Place, STATEMENTS, queries_of};
 use crate::dialect::{self, Database};
 use crate::nodes::NodeRow;
 
@@ -63,7 +63,12 @@ async fn every_statement_and_fragment_prepares_on_both_databases() {
             Database::Sqlite { .. } => (dialect::sqlite::STATEMENTS, dialect::sqlite::FRAGMENTS),
             Database::Postgres { .. } => (dialect::postgres::STATEMENTS, dialect::postgres::FRAGMENTS),
         };
-        let own = own.iter().map(|statement| (statement.name.to_owned(), statement.sql.to_owned()));
+        let further: &[(&str, &[_])] = match &place.store.database {
+            Database::Sqlite { .. } => &[],
+            Database::Postgres { .. } => POSTGRES_STATEMENTS,
+        };
+        let own = own.iter().chain(further.iter().flat_map(|(_, statements)| *statements));
+        let own = own.map(|statement| (statement.name.to_owned(), statement.sql.to_owned()));
         let own = own.chain(queries.iter().map(|query| ("a selection".to_owned(), query.0.to_owned())));
         for (name, sql) in common.iter().cloned().chain(own) {
             let text = AssertSqlSafe(sql.clone()).into_sql_str();
@@ -97,6 +102,6 @@ fn every_module_with_statements_is_registered() {
             }
         }
     }
-    let registered: BTreeSet<String> = STATEMENTS.iter().map(|(module, _)| (*module).to_owned()).collect();
+    let registered: BTreeSet<String> = STATEMENTS.iter().chain(POSTGRES_STATEMENTS).map(|(module, _)| (*module).to_owned()).collect();
     assert_eq!(found, registered);
 }

@@ -3,11 +3,10 @@
 //! something unknown is a contradiction, and the index stops closed.
 
 use claviger_domain::apis::{ApiPermission, ApiSettings};
-use claviger_domain::event::{Event, EventBody, IssuedKey, KeySetTerms, Private};
-use claviger_domain::id::{ApiId, GroupId, KeySetId, OrganizationId, SharedKeyId};
+use claviger_domain::event::{EventBody, IssuedKey, KeySetTerms, Private};
+use claviger_domain::id::{ApiId, KeySetId, SharedKeyId};
 use claviger_domain::key_sets::KeyStatus;
 use claviger_domain::shared_keys::SecretOrigin;
-use claviger_domain::text::Slug;
 
 use super::writer::{Contradiction, Writer};
 use crate::facts::{
@@ -15,20 +14,19 @@ use crate::facts::{
     SharedSecret,
 };
 
-type Owner = (OrganizationId, GroupId);
-
 impl Writer {
     /// Applies one event of the log. Those of nouns that deciding does not know change nothing.
-    pub(super) fn apply(&mut self, event: &Event) -> Result<(), Contradiction> {
-        let body = &event.event.body;
+    pub(super) fn apply(
+        &mut self,
+        body: &EventBody,
+        private: Option<&Private>,
+    ) -> Result<(), Contradiction> {
         match body {
-            EventBody::KeyIssued { key_set_id, key } => {
-                self.issue(*key_set_id, key, event.event.private.as_ref())
-            }
+            EventBody::KeyIssued { key_set_id, key } => self.issue(*key_set_id, key, private),
             _ => {
                 self.apply_to_catalog(body)?;
                 self.apply_to_subscription(body)?;
-                self.apply_to_shared_key(body, event.event.private.as_ref())?;
+                self.apply_to_shared_key(body, private)?;
                 self.apply_to_key_set(body)
             }
         }
@@ -42,7 +40,7 @@ impl Writer {
             EventBody::EnvironmentDeleted { environment_id } => self.remove_environment(*environment_id),
             EventBody::ApiCreated { api_id, organization_id, group_id, slug, settings, exposed } => {
                 let owner = (*organization_id, *group_id);
-                self.catalog_mut().put_api(api_begun(*api_id, slug, owner, settings, *exposed));
+                self.catalog_mut().put_api(ApiFacts::begun(*api_id, slug, owner, settings, *exposed));
             }
             EventBody::ApiUpdated { api_id, settings } => {
                 self.change_api(*api_id, |api| api.set(settings))?;
@@ -215,24 +213,6 @@ impl ApiFacts {
         self.ip_allow_list.clone_from(&settings.ip_allow_list);
         self.limits = settings.limits();
         self.routing = Routing::from(settings);
-    }
-}
-
-fn api_begun(id: ApiId, slug: &Slug, owner: Owner, settings: &ApiSettings, exposed: bool) -> ApiFacts {
-    ApiFacts {
-        id,
-        slug: slug.clone(),
-        organization_id: owner.0,
-        group_id: owner.1,
-        exposed,
-        environment_ids: settings.environment_ids.clone(),
-        auth_types: settings.auth_types.clone(),
-        requires: settings.requires,
-        credential_headers: settings.credential_headers.clone(),
-        permissions: settings.permissions.clone(),
-        ip_allow_list: settings.ip_allow_list.clone(),
-        limits: settings.limits(),
-        routing: Routing::from(settings),
     }
 }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 use claviger_domain::apis::AuthType;
 use claviger_domain::decision::Code;
-use claviger_domain::event::{Event, Position};
+use claviger_domain::event::Position;
 use claviger_domain::id::EnvironmentId;
 use claviger_domain::time::Timestamp;
 use parking_lot::Mutex;
@@ -35,7 +35,7 @@ use self::writer::Writer;
 use crate::digests::DigestKeys;
 use crate::extract::Places;
 use crate::facts::Routing;
-use crate::follower::{ApplyError, Follower, Freshness, Standing};
+use crate::follower::{ApplyError, Follower, Freshness, LogEntry, Standing};
 use crate::request::Request;
 
 /// The index of all Keys. Share it by `Arc`: deciding takes `&self` and never waits.
@@ -69,14 +69,17 @@ impl Index {
 
     /// Applies the next event of the log; one that was applied before is passed over. When this returns,
     /// every decision that begins knows of it.
-    pub fn apply(&self, event: &Event) -> Result<(), ApplyError> {
+    pub fn apply(&self, event: &impl LogEntry) -> Result<(), ApplyError> {
         self.apply_all(std::slice::from_ref(event))
     }
 
     /// Applies events in their order, up to the first that can't be.
-    pub fn apply_all(&self, events: &[Event]) -> Result<(), ApplyError> {
+    pub fn apply_all(&self, events: &[impl LogEntry]) -> Result<(), ApplyError> {
         let mut writer = self.writer.lock();
-        let (reached, applied) = self.follower.follow(events, |event| writer.apply(event));
+        let (reached, applied) = self.follower.follow(events, |event| match event.content() {
+            Some((body, private)) => writer.apply(body, private),
+            None => Ok(()),
+        });
         writer.publish();
         self.follower.reached(reached);
         applied
@@ -91,6 +94,11 @@ impl Index {
     /// answer is `stale`, until the index is loaded again.
     pub fn stop(&self) {
         self.follower.stop();
+    }
+
+    /// Whether it was loaded and has not stopped: whether the next event can be applied.
+    pub fn follows(&self) -> bool {
+        self.follower.follows()
     }
 
     /// The position up to which the log is known.
