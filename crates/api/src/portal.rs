@@ -164,7 +164,7 @@ pub(crate) async fn set_secret(
 }
 
 /// Somebody who has shown nothing yet, and where they are.
-pub(crate) struct Stranger(Option<std::net::IpAddr>);
+pub(crate) struct Stranger(pub(crate) Option<std::net::IpAddr>);
 
 impl FromRequestParts<App> for Stranger {
     type Rejection = Refused;

@@ -10,6 +10,7 @@ mod bulk;
 mod credentials;
 pub mod cursor;
 mod enforcement;
+mod enrollment;
 mod environments;
 pub mod error;
 pub mod etag;

@@ -73,7 +73,8 @@ impl Service {
         Read::of(on_wire(&node, head, self.now()))
     }
 
-    /// Forgets a node that is gone. One that still reports would be back at once, so it is refused.
+    /// Forgets a node. The enrolment of a data node ends with that, whatever it is doing; a control node that still
+    /// reports would be back at once, so it is refused.
     pub async fn node_delete(&self, request: &Request, id: NodeId) -> Result<Written<Gone>, Error> {
         self.write(request, "node_delete", Status::Deleted, |write| {
             Box::pin(async move {
@@ -83,7 +84,7 @@ impl Service {
                 let node = write.tx.node(id).await?.ok_or(Refusal::NotFound)?;
                 write.authority.require_act(Permission::NodesDelete, &Place::INSTANCE)?;
                 let status = NodeStatus::of(&node, write.tx.head_position(), write.now);
-                if status != NodeStatus::Gone {
+                if node.report.kind == NodeKind::Control && status != NodeStatus::Gone {
                     let from = status.as_str();
                     return Err(
                         Refusal::InvalidTransition { from, act: "delete", allowed: Vec::new() }.into()

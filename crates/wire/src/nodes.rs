@@ -18,3 +18,45 @@ pub struct Node {
     #[schema(format = DateTime)]
     pub last_seen_at: String,
 }
+
+/// What a data node is to be called.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostEnrollment {
+    /// 1 to 100 characters.
+    pub name: String,
+}
+
+/// A data node may enrol now.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Enrollment {
+    /// The id that the node will have.
+    pub id: String,
+    pub name: String,
+    /// Told this once. It is good for one node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    #[schema(format = DateTime)]
+    pub expires_at: String,
+}
+
+/// A data node that enrols.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostJoin {
+    /// The one-time token: `clv_node_…`.
+    pub token: String,
+    /// The public half of the key pair of the node's keeper: 64 hexadecimal digits.
+    pub public_key: String,
+}
+
+/// A data node that is enrolled.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Joined {
+    pub id: String,
+    pub name: String,
+    /// The id of the database that it may follow.
+    pub instance_id: String,
+    /// The keys that it decides with, encrypted to its keeper: hexadecimal digits.
+    pub bundle: String,
+}
