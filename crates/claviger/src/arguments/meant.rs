@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, FromArgMatches as _};
 
-use super::typed::{ConfigCommand, DataFlags, KeeperCommand, Page, ServeFlags, Shell, Typed, TypedCommand};
+use super::typed::{ConfigCommand, DataFlags, GatewayCommand, KeeperCommand, Page, ServeFlags, Shell, Typed, TypedCommand};
 use crate::configuration::{Explained, Sources, Unreadable};
 use crate::environment;
 use crate::rest::{self, Request};
@@ -15,6 +15,9 @@ use crate::rest::{self, Request};
 pub(crate) enum Invocation {
     Quickstart { settings: Box<Explained>, exit: bool },
     Serve { settings: Box<Explained> },
+    Gateway { settings: Box<Explained> },
+    GatewayEnroll { name: String, url: Option<String>, json: bool },
+    GatewayJoin { settings: Box<Explained>, control_url: String, json: bool },
     Init { settings: Box<Explained>, owner: String, organization: String, json: bool },
     OwnerKey { settings: Box<Explained>, json: bool },
     Keeper { arguments: Vec<OsString> },
@@ -61,6 +64,13 @@ impl Invocation {
                 Self::Quickstart { settings: settings.read()?, exit }
             }
             TypedCommand::Serve { settings } => Self::Serve { settings: settings.read()? },
+            TypedCommand::Gateway { command: None, settings } => Self::Gateway { settings: settings.read()? },
+            TypedCommand::Gateway { command: Some(GatewayCommand::Enroll { name, url, json }), .. } => {
+                Self::GatewayEnroll { name, url, json }
+            }
+            TypedCommand::Gateway { command: Some(GatewayCommand::Join { data, control_url, json }), .. } => {
+                Self::GatewayJoin { settings: data.read()?, control_url, json }
+            }
             TypedCommand::Init { data, owner, organization, json } => {
                 Self::Init { settings: data.read()?, owner, organization, json }
             }

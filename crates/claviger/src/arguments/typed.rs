@@ -31,6 +31,14 @@ pub(super) enum TypedCommand {
         #[command(flatten)]
         settings: ServeFlags,
     },
+    /// A data node: it only decides, and goes on while database and control plane are down
+    #[command(args_conflicts_with_subcommands = true)]
+    Gateway {
+        #[command(subcommand)]
+        command: Option<GatewayCommand>,
+        #[command(flatten)]
+        settings: ServeFlags,
+    },
     /// Make the first Organization, its owner and a service key; needs no running server
     Init {
         #[command(flatten)]
@@ -92,6 +100,33 @@ pub(super) enum TypedCommand {
     /// Print a page of the documentation that is made from the program itself
     #[command(hide = true)]
     Docs { page: Page },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum GatewayCommand {
+    /// Make the one-time token by which a data node enrols
+    Enroll {
+        /// What the node is to be called
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// The server's address; otherwise CLAVIGER_URL, or that of `claviger login`
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Enrol this data folder, by the token on standard input
+    Join {
+        #[command(flatten)]
+        data: DataFlags,
+        /// The address of a server of the control plane
+        #[arg(long, value_name = "URL")]
+        control_url: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,6 +5,7 @@ mod completions;
 mod config_check;
 mod data;
 mod doctor;
+mod gateway;
 mod init;
 mod owner_key;
 mod quickstart;
@@ -82,12 +83,19 @@ fn run(invocation: Invocation) -> ExitCode {
             on_one_thread(verify_log::run(&settings.configuration, state, json))
         }
         Invocation::Doctor { settings, json } => on_one_thread(doctor::run(&settings, json)),
-        Invocation::Serve { settings } | Invocation::Quickstart { settings, .. }
+        Invocation::Serve { settings }
+        | Invocation::Quickstart { settings, .. }
+        | Invocation::Gateway { settings }
             if !settings.errors().is_empty() =>
         {
             return misconfigured(&settings);
         }
         Invocation::Serve { settings } => on_all_threads(serve(*settings)),
+        Invocation::Gateway { settings } => on_all_threads(gateway::serve(*settings)),
+        Invocation::GatewayJoin { settings, control_url, json } => {
+            on_one_thread(gateway::join(&settings.configuration, &control_url, json))
+        }
+        Invocation::GatewayEnroll { name, url, json } => on_one_thread(rest::enroll(&name, url, json)),
         Invocation::Quickstart { settings, exit } => on_all_threads(quickstart::run(*settings, exit)),
         Invocation::OwnerKey { settings, json } => {
             on_one_thread(owner_key::run(&settings.configuration, json))

@@ -150,14 +150,18 @@ fn described(who: &Value) -> String {
 }
 
 fn ask_for_key(url: &str) -> anyhow::Result<Plaintext> {
+    secret_line(&format!("Service key for {url}, then Enter (it is not shown):"))
+}
+
+/// The first line of standard input, which holds a secret; a person is asked for it.
+pub(crate) fn secret_line(question: &str) -> anyhow::Result<Plaintext> {
     let _quiet = if io::stdin().is_terminal() {
-        terminal::print_error(&format!("Service key for {url}, then Enter (it is not shown):"));
+        terminal::print_error(question);
         Some(Quiet::begin()?)
     } else {
         None
     };
-    let lines = secret_lines()?;
-    lines.into_iter().next().context("standard input has no service key")
+    secret_lines()?.into_iter().next().context("standard input is empty")
 }
 
 /// The first two lines of standard input, which hold secrets.

@@ -11,10 +11,10 @@ mod verb;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-pub(crate) use access::login;
+pub(crate) use access::{login, secret_line};
 pub(crate) use nouns::NOUNS;
 pub(crate) use request::Request;
-pub(crate) use run::run;
+pub(crate) use run::{enroll, refused, run};
 
 use request::{Asks, Place};
 use verb::{Flag, Kind, Noun, Verb};

@@ -38,7 +38,7 @@ pub(crate) async fn run(request: Request) -> anyhow::Result<Outcome> {
 }
 
 /// A refusal is an answer: shown as such. Anything else went wrong.
-pub(super) fn refused(error: anyhow::Error, json: bool) -> anyhow::Result<Outcome> {
+pub(crate) fn refused(error: anyhow::Error, json: bool) -> anyhow::Result<Outcome> {
     let Some(problem) = error.downcast_ref::<claviger_client::Error>().and_then(|error| error.problem())
     else {
         return Err(error);
@@ -49,6 +49,25 @@ pub(super) fn refused(error: anyhow::Error, json: bool) -> anyhow::Result<Outcom
         show::problem(problem)
     });
     Ok(Outcome::Refused)
+}
+
+/// `claviger gateway enroll`: makes a data node's token, and says what to do with it.
+pub(crate) async fn enroll(name: &str, url: Option<String>, as_json: bool) -> anyhow::Result<Outcome> {
+    let client = access::client(url.as_deref())?;
+    let body = json!({ "name": name });
+    let answer = match client.post("/v1/nodes/enroll").body(&body).send::<Value>().await {
+        Ok(answer) => answer.body,
+        Err(error) => return refused(error.into(), as_json),
+    };
+    show::answer(&answer, super::verb::Shows::Object, as_json)?;
+    if !as_json {
+        terminal::print_error(&format!(
+            "The token is good for one node, until the time above. On that node's machine, with the token on its \
+             standard input:  claviger gateway join --control-url {}",
+            client.url()
+        ));
+    }
+    Ok(Outcome::Done)
 }
 
 async fn of_verb(client: &Client, request: VerbRequest, json: bool) -> anyhow::Result<Outcome> {

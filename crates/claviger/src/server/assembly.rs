@@ -42,7 +42,7 @@ pub(crate) async fn assemble(configuration: &Configuration, store: Store) -> any
 }
 
 /// What limits calls: this node's own count, and where it is configured, what it shares with others.
-fn limiter(configuration: &Configuration) -> anyhow::Result<Limiter> {
+pub(super) fn limiter(configuration: &Configuration) -> anyhow::Result<Limiter> {
     let Some(url) = &configuration.limits.redis_url else { return Ok(Limiter::alone()) };
     let shared = Shared::new(url.expose()).context("limits.redis_url")?;
     Ok(Limiter::sharing(Arc::new(shared)))

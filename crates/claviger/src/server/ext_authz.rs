@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock};
 
 use claviger_domain::peers::TrustedPeers;
 use claviger_edge::{ExtAuthz, ExtAuthzSettings, ext_authz_not_ready};
-use claviger_service::Service;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::deciding::Deciding;
 use super::{faces, listeners};
 use crate::configuration::Configuration;
 
@@ -40,17 +40,15 @@ impl ExtAuthzDoor {
     }
 
     /// From here on calls are decided.
-    pub(super) fn connect(&self, service: &Service, configuration: &Configuration) {
-        let clock = service.clone();
+    pub(super) fn connect(&self, configuration: &Configuration, deciding: &Deciding) {
         let settings = ExtAuthzSettings {
             trusted: TrustedPeers::new(configuration.doors.trusted.clone()),
-            clock: Arc::new(move || clock.now()),
+            clock: Arc::clone(&deciding.clock),
             request_id_prefix: faces::request_id_prefix(),
         };
-        let (index, meters) = (Arc::clone(service.index()), Arc::clone(service.meters()));
-        let failures = Arc::clone(service.failures());
-        // There is one service, and so one door.
-        let _ = self.door.set(ExtAuthz::new(index, meters, failures, service.limiter().clone(), settings));
+        let Deciding { index, meters, failures, limiter, .. } = deciding.clone();
+        // It is connected once, and so there is one door.
+        let _ = self.door.set(ExtAuthz::new(index, meters, failures, limiter, settings));
     }
 
     /// Lets open calls end; the listener was told to stop.

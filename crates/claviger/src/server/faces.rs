@@ -7,11 +7,12 @@ use claviger_edge::{ForwardAuth, Settings};
 use claviger_service::Service;
 use claviger_service::ambient::{Entropy as _, SystemEntropy};
 
+use super::deciding::Deciding;
 use super::switchboard::Faces;
 use crate::configuration::{Configuration, Dialect};
 
 /// All that answers on the main address.
-pub(super) fn of(service: &Service, configuration: &Configuration) -> Faces {
+pub(super) fn of(service: &Service, configuration: &Configuration, deciding: &Deciding) -> Faces {
     let options = claviger_api::Options {
         public_url: configuration.public_url.clone(),
         trusted: TrustedPeers::new(configuration.doors.trusted.clone()),
@@ -19,25 +20,23 @@ pub(super) fn of(service: &Service, configuration: &Configuration) -> Faces {
     };
     Faces {
         rest: claviger_api::Face::new(service.clone(), &SystemEntropy, options),
-        forward_auth: Arc::new(forward_auth(service, configuration)),
+        forward_auth: Arc::new(forward_auth(configuration, deciding)),
     }
 }
 
-fn forward_auth(service: &Service, configuration: &Configuration) -> ForwardAuth {
+pub(super) fn forward_auth(configuration: &Configuration, deciding: &Deciding) -> ForwardAuth {
     let doors = &configuration.doors;
-    let clock = service.clone();
     let settings = Settings {
         trusted: TrustedPeers::new(doors.trusted.clone()),
         dialect: match doors.dialect {
             Dialect::Forwarded => claviger_edge::Dialect::Forwarded,
             Dialect::Original => claviger_edge::Dialect::Original,
         },
-        clock: Arc::new(move || clock.now()),
+        clock: Arc::clone(&deciding.clock),
         request_id_prefix: request_id_prefix(),
     };
-    let (index, meters) = (Arc::clone(service.index()), Arc::clone(service.meters()));
-    let failures = Arc::clone(service.failures());
-    ForwardAuth::new(index, meters, failures, service.limiter().clone(), settings)
+    let Deciding { index, meters, failures, limiter, .. } = deciding.clone();
+    ForwardAuth::new(index, meters, failures, limiter, settings)
 }
 
 /// Different at each start, so that ids of two lives of a server are told apart.

@@ -10,12 +10,12 @@ use anyhow::Context as _;
 use claviger_domain::peers::TrustedPeers;
 use claviger_edge::{Certificate, Connection, Gateway, GatewaySettings, Limits, gateway_not_ready};
 use claviger_egress::{Egress, Rules};
-use claviger_service::Service;
 use claviger_service::ambient::{Entropy as _, SystemEntropy};
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+use super::deciding::Deciding;
 use super::{faces, listeners};
 use crate::configuration::{Configuration, GatewayOptions};
 
@@ -61,7 +61,11 @@ impl GatewayDoor {
     }
 
     /// From here on calls are decided and passed on.
-    pub(super) fn connect(&mut self, service: &Service, configuration: &Configuration) -> anyhow::Result<()> {
+    pub(super) fn connect(
+        &mut self,
+        configuration: &Configuration,
+        deciding: &Deciding,
+    ) -> anyhow::Result<()> {
         let options = &configuration.gateway;
         let authorities = match &options.upstream_ca_file {
             Some(file) => claviger_edge::read_certificates(file).context("gateway.upstream_ca_file")?,
@@ -70,14 +74,13 @@ impl GatewayDoor {
         let tls = claviger_edge::upstream_tls(authorities).context("gateway.upstream_ca_file")?;
         let rules =
             Rules { own_listeners: self.own_listeners.clone(), allow: configuration.egress.allow.clone() };
-        let (index, meters) = (Arc::clone(service.index()), Arc::clone(service.meters()));
-        let settings = settings(service, configuration);
-        let failures = Arc::clone(service.failures());
-        let (limiter, egress) = (service.limiter().clone(), Egress::new(rules));
+        let settings = settings(configuration, deciding);
+        let Deciding { index, meters, failures, limiter, .. } = deciding.clone();
+        let egress = Egress::new(rules);
         let gateway = Arc::new(Gateway::new(index, meters, failures, limiter, egress, tls, settings));
         let watched = Arc::clone(&gateway);
         self.watching.push(tokio::spawn(async move { watched.watch().await }).abort_handle());
-        // There is one service, and so one gateway.
+        // It is connected once, and so there is one gateway.
         let _ = self.gateway.set(gateway);
         Ok(())
     }
@@ -109,8 +112,8 @@ fn certificate(options: &GatewayOptions) -> anyhow::Result<Option<Certificate>> 
     }
 }
 
-fn settings(service: &Service, configuration: &Configuration) -> GatewaySettings {
-    let (options, clock) = (&configuration.gateway, service.clone());
+fn settings(configuration: &Configuration, deciding: &Deciding) -> GatewaySettings {
+    let options = &configuration.gateway;
     let mut trace_seed = [0; 16];
     SystemEntropy.fill(&mut trace_seed);
     GatewaySettings {
@@ -119,7 +122,7 @@ fn settings(service: &Service, configuration: &Configuration) -> GatewaySettings
         connect_timeout: options.connect_timeout,
         answer_timeout: options.answer_timeout,
         idle_timeout: options.idle_timeout,
-        clock: Arc::new(move || clock.now()),
+        clock: Arc::clone(&deciding.clock),
         request_id_prefix: faces::request_id_prefix(),
         trace_seed,
     }

@@ -7,6 +7,8 @@
 
 mod assembly;
 mod data;
+mod data_node;
+mod deciding;
 mod ext_authz;
 mod faces;
 mod gateway;
@@ -15,6 +17,7 @@ mod listeners;
 mod signals;
 mod switchboard;
 mod tasks;
+mod trouble;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,10 +30,12 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use assembly::{assemble, demand_root, is_initialised};
 pub(crate) use data::make_folder;
+pub(crate) use data_node::{Join, join, run as serve_data_node};
 pub(crate) use signals::watch as watch_signals;
 
 use crate::configuration::Configuration;
 use crate::telemetry::{self, Metrics};
+use deciding::Deciding;
 use ext_authz::ExtAuthzDoor;
 use gateway::GatewayDoor;
 use listeners::Listeners;
@@ -118,12 +123,11 @@ impl Opened {
     pub(crate) async fn run_with(mut self, service: Service) -> anyhow::Result<Running> {
         service.load().await.context("load the index")?;
         service.report_node().await.context("report the node")?;
-        if let Some(shared) = service.limiter().shared() {
-            shared.begin().await;
-        }
-        self.gateway.connect(&service, &self.configuration)?;
-        self.ext_authz.connect(&service, &self.configuration);
-        self.switchboard.connect(faces::of(&service, &self.configuration));
+        let deciding = Deciding::of(&service);
+        deciding.begin().await;
+        self.gateway.connect(&self.configuration, &deciding)?;
+        self.ext_authz.connect(&self.configuration, &deciding);
+        self.switchboard.connect(faces::of(&service, &self.configuration, &deciding));
         let tasks = Tasks::start(&service, &self.stop);
         tracing::info!(public_url = self.configuration.public_url, "ready");
         Ok(Running { service, opened: self, tasks })

@@ -5,24 +5,27 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use claviger_domain::time::Timestamp;
 use claviger_service::{SchedulerPace, Service};
+use claviger_verify::{Freshness, Meters, Standing};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::trouble::Trouble;
 use crate::telemetry::{Metrics, UPKEEP};
 
 /// How long the log is not looked at when nobody rang: a wake-up only says "look now".
-const POLL: Duration = Duration::from_millis(200);
+pub(super) const POLL: Duration = Duration::from_millis(200);
 /// How often other nodes hear how far this one has come.
-const REPORT: Duration = Duration::from_millis(250);
+pub(super) const REPORT: Duration = Duration::from_millis(250);
 /// A node that has nothing new to say says so now and then.
-const REPORT_ANYWAY: Duration = Duration::from_secs(5);
+pub(super) const REPORT_ANYWAY: Duration = Duration::from_secs(5);
 /// How often counted decisions are shown.
-const COUNT: Duration = Duration::from_secs(1);
+pub(super) const COUNT: Duration = Duration::from_secs(1);
 /// How often what was counted is taken out of the way of calls.
-const COLLECT: Duration = Duration::from_secs(1);
+pub(super) const COLLECT: Duration = Duration::from_secs(1);
 /// How often it is written.
-const FLUSH: Duration = Duration::from_secs(5);
+pub(super) const FLUSH: Duration = Duration::from_secs(5);
 /// How often records past their time are removed.
 const SWEEP: Duration = Duration::from_secs(600);
 
@@ -39,6 +42,7 @@ impl Tasks {
         let mut tasks = Self(JoinSet::new());
         tasks.run("follow the log", follow(service.clone()), stop);
         tasks.run("report the node", report(service.clone()), stop);
+        tasks.run("hear data nodes", hear(service.clone()), stop);
         tasks.run("count decisions", count(service.clone()), stop);
         tasks.run("collect what was counted", collect(service.clone()), stop);
         tasks.run("write what was counted", flush(service.clone()), stop);
@@ -127,6 +131,15 @@ async fn report(service: Service) {
     }
 }
 
+/// Carries over what data nodes say of themselves.
+async fn hear(service: Service) {
+    let mut trouble = Trouble::new("the reports of data nodes can't be read");
+    loop {
+        tokio::time::sleep(REPORT).await;
+        trouble.note(service.hear_nodes().await);
+    }
+}
+
 /// Takes what was counted out of the way of calls, so that there is room to count more.
 async fn collect(service: Service) {
     loop {
@@ -165,16 +178,27 @@ async fn sweep_limits(service: Service) {
 /// Shows what was decided: counted in memory where it is decided, copied to the metrics now and then.
 async fn count(service: Service) {
     loop {
-        for (code, decided) in service.meters().decisions() {
-            metrics::counter!("claviger_decisions_total", "code" => code.as_str()).absolute(decided);
-        }
-        let meters = service.meters();
-        metrics::counter!("claviger_usage_coarsened_total").absolute(meters.coarsened());
-        metrics::counter!("claviger_usage_responses_left_out_total").absolute(meters.responses_left_out());
-        metrics::gauge!("claviger_usage_waiting")
-            .set(f64::from(u32::try_from(meters.waiting()).unwrap_or(u32::MAX)));
+        show(service.meters(), &service.index().standing(service.now()), service.now());
         tokio::time::sleep(COUNT).await;
     }
+}
+
+/// How many decisions there were of each code, and how old what they are made from is.
+pub(super) fn show(meters: &Meters, standing: &Standing, now: Timestamp) {
+    for (code, decided) in meters.decisions() {
+        metrics::counter!("claviger_decisions_total", "code" => code.as_str()).absolute(decided);
+    }
+    metrics::counter!("claviger_usage_coarsened_total").absolute(meters.coarsened());
+    metrics::counter!("claviger_usage_responses_left_out_total").absolute(meters.responses_left_out());
+    metrics::gauge!("claviger_usage_waiting")
+        .set(f64::from(u32::try_from(meters.waiting()).unwrap_or(u32::MAX)));
+    if standing.freshness != Freshness::Empty {
+        // An age in seconds is far below 2^53.
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        let age = (now.as_micros() - standing.last_contact.as_micros()).max(0) as f64 / 1e6;
+        metrics::gauge!("claviger_staleness_seconds").set(age);
+    }
+    metrics::gauge!("claviger_deciding").set(if standing.deciding() { 1.0 } else { 0.0 });
 }
 
 /// Keeps histograms small.
@@ -182,31 +206,5 @@ pub(super) async fn upkeep(metrics: Metrics) {
     loop {
         tokio::time::sleep(UPKEEP).await;
         metrics.upkeep();
-    }
-}
-
-/// A trouble that lasts is one line when it begins, and one when it is over.
-struct Trouble {
-    sentence: &'static str,
-    lasts: bool,
-}
-
-impl Trouble {
-    const fn new(sentence: &'static str) -> Self {
-        Self { sentence, lasts: false }
-    }
-
-    fn note(&mut self, result: Result<(), claviger_service::Error>) {
-        match result {
-            Err(error) if !self.lasts => {
-                self.lasts = true;
-                tracing::warn!(%error, "{}", self.sentence);
-            }
-            Ok(()) if self.lasts => {
-                self.lasts = false;
-                tracing::info!("over: {}", self.sentence);
-            }
-            _ => {}
-        }
     }
 }

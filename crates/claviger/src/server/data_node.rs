@@ -1,0 +1,268 @@
+//! `claviger gateway`: a data node. It decides and does nothing else: forward-auth and health on the main address,
+//! the gateway and metrics on theirs. It starts without its database if it has a snapshot, and fails closed when
+//! that is too old.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use claviger_keeper::{Keeper, Recipient};
+use claviger_node::{DataNode, Enrolment, EnrolmentError, FollowError, Identity, Setup, Snapshots, Started};
+use claviger_service::ambient::{Clock as _, SystemClock};
+use claviger_store::Options;
+use claviger_store::data_node::DataNodeStore;
+use claviger_verify::Meters;
+use claviger_wire::nodes::{Joined, PostJoin};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::deciding::Deciding;
+use super::gateway::GatewayDoor;
+use super::listeners::{self, Listeners};
+use super::trouble::Trouble;
+use super::{CONNECTION_PATIENCE, keeper, make_folder, signals, tasks};
+use crate::configuration::Configuration;
+use crate::telemetry::{self, Metrics};
+
+mod main_face;
+
+/// How often it is looked whether the snapshot should be written anew.
+const RENEW: Duration = Duration::from_secs(5);
+
+/// Serves until it is told to end, or its enrolment was ended.
+pub(crate) async fn run(configuration: Configuration) -> anyhow::Result<()> {
+    let metrics = Metrics::begin()?;
+    telemetry::silence_panics();
+    make_folder(&configuration.data_dir)?;
+    let enrolment = Enrolment::read(&configuration.data_dir)?;
+    let listeners = Listeners::bind(&configuration).await?;
+    let stop = CancellationToken::new();
+    signals::watch(stop.clone())?;
+    let (node, keeper) = put_together(&configuration, enrolment).await?;
+    let running = Running::begin(configuration, listeners, metrics, node, stop).await?;
+    let ended = running.until_the_end().await;
+    // It waits for what the keeper is at.
+    let _ = tokio::task::spawn_blocking(move || keeper.shutdown()).await;
+    ended
+}
+
+async fn put_together(
+    configuration: &Configuration,
+    enrolment: Enrolment,
+) -> anyhow::Result<(Arc<DataNode>, Arc<Keeper>)> {
+    let url = &configuration.database_url;
+    let options = Options { acquire_timeout: CONNECTION_PATIENCE, ..Options::default() };
+    let store = DataNodeStore::open(url.expose(), options).await?;
+    let keeper = start_keeper(configuration).await?;
+    let recipient = Recipient { database: &enrolment.instance_id, node: &enrolment.node_id.to_string() };
+    let keys = keeper.unbundle(recipient, &enrolment.bundle).context(
+        "the keys of this node's enrolment can't be opened by its keeper: were files of another node put here?",
+    )?;
+    let identity = Identity { instance_id: enrolment.instance_id.clone(), node_id: enrolment.node_id };
+    let snapshots =
+        Snapshots::new(configuration.data_dir.clone(), keeper.keys().snapshot.clone(), identity);
+    let node = Arc::new(DataNode::new(Setup {
+        enrolment,
+        keys,
+        store,
+        snapshots,
+        max_staleness_seconds: configuration.doors.max_staleness.shortest_seconds(),
+        clock: Arc::new(|| SystemClock.now()),
+    }));
+    let starting = Arc::clone(&node);
+    let started = tokio::task::spawn_blocking(move || starting.start()).await?;
+    match started.context("begin the snapshot")? {
+        Started::FromSnapshot { position, age_seconds } => {
+            tracing::info!(position = position.0, age_seconds, "started from the snapshot");
+        }
+        Started::Waiting(refused) => {
+            tracing::warn!("not started from a snapshot: {refused}; waiting for the database");
+        }
+    }
+    Ok((node, keeper))
+}
+
+async fn start_keeper(configuration: &Configuration) -> anyhow::Result<Arc<Keeper>> {
+    let process = keeper::options(configuration);
+    let started = tokio::task::spawn_blocking(move || keeper::start(process)).await;
+    started.context("start the keeper")?.context("the keeper did not start")
+}
+
+/// A data node that answers.
+struct Running {
+    node: Arc<DataNode>,
+    gateway: GatewayDoor,
+    listening: Vec<JoinHandle<()>>,
+    /// Ends only when the enrolment was ended.
+    following: JoinHandle<FollowError>,
+    beside: Vec<JoinHandle<()>>,
+    stop: CancellationToken,
+}
+
+impl Running {
+    async fn begin(
+        configuration: Configuration,
+        listeners: Listeners,
+        metrics: Metrics,
+        node: Arc<DataNode>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let (own, meters) = (listeners.own(&configuration), Arc::new(Meters::default()));
+        let clock = Arc::clone(&node);
+        let deciding = Deciding::new(node.index(), &meters, Arc::new(move || clock.now()), &configuration);
+        let mut gateway = GatewayDoor::open(listeners.gateway, &configuration, own, &stop)?;
+        gateway.connect(&configuration, &deciding)?;
+        let listening = vec![
+            tokio::spawn(main_face::serve(listeners.main, &configuration, &deciding, &node, &stop)),
+            monitoring(listeners.metrics, &metrics, &stop),
+        ];
+        let following = tokio::spawn(follow(Arc::clone(&node)));
+        let beside = vec![
+            tokio::spawn(report(Arc::clone(&node))),
+            tokio::spawn(renew(Arc::clone(&node))),
+            tokio::spawn(count(Arc::clone(&node), meters)),
+            tokio::spawn(tasks::upkeep(metrics)),
+        ];
+        tracing::info!(
+            listen = %configuration.listen, gateway = %configuration.gateway_listen,
+            metrics = %configuration.metrics_listen, node = %node.enrolment().node_id, "listening"
+        );
+        Ok(Self { node, gateway, listening, following, beside, stop })
+    }
+
+    async fn until_the_end(mut self) -> anyhow::Result<()> {
+        let failed = tokio::select! {
+            () = self.stop.cancelled() => None,
+            ended = &mut self.following => Some(ended),
+        };
+        self.stop.cancel();
+        self.following.abort();
+        self.beside.iter().for_each(JoinHandle::abort);
+        let listening = async {
+            for door in self.listening {
+                let _ = door.await;
+            }
+        };
+        tokio::join!(listening, self.gateway.close());
+        let node = Arc::clone(&self.node);
+        // It may wait for the disk.
+        let _ = tokio::task::spawn_blocking(move || node.end()).await;
+        self.node.store().close().await;
+        tracing::info!("ended");
+        match failed {
+            Some(error) => bail!("{}: this data node decides nothing any more", error?),
+            None => Ok(()),
+        }
+    }
+}
+
+fn monitoring(listener: TcpListener, metrics: &Metrics, stop: &CancellationToken) -> JoinHandle<()> {
+    tokio::spawn(claviger_edge::serve(
+        listener,
+        listeners::FOR_MONITORING,
+        claviger_api::answering(metrics.router()),
+        stop.clone().cancelled_owned(),
+    ))
+}
+
+/// Follows the log at each wake-up and at each poll, until the enrolment is ended.
+async fn follow(node: Arc<DataNode>) -> FollowError {
+    let mut changes = node.store().changes();
+    let mut trouble = Trouble::new("the log can't be followed; deciding goes on from memory");
+    loop {
+        match node.follow().await {
+            Err(FollowError::Removed) => return FollowError::Removed,
+            followed => trouble.note(followed.map(|position| {
+                // A position is far below 2^53.
+                #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+                metrics::gauge!("claviger_log_position").set(position.0 as f64);
+            })),
+        }
+        tokio::select! {
+            () = changes.changed() => {}
+            () = tokio::time::sleep(tasks::POLL) => {}
+        }
+    }
+}
+
+/// Tells the control nodes how far this one is: soon when it moved, now and then in any case.
+async fn report(node: Arc<DataNode>) {
+    let mut trouble = Trouble::new("the node's report can't be written");
+    let mut last = None;
+    loop {
+        let position = node.reported();
+        let due = last.is_none_or(|(told, at): (_, tokio::time::Instant)| {
+            told != position || at.elapsed() >= tasks::REPORT_ANYWAY
+        });
+        if due && node.index().follows() {
+            let reported = node.report().await;
+            if reported.is_ok() {
+                last = Some((position, tokio::time::Instant::now()));
+            }
+            trouble.note(reported);
+        }
+        tokio::time::sleep(tasks::REPORT).await;
+    }
+}
+
+/// Writes the snapshot anew when its journal has become long.
+async fn renew(node: Arc<DataNode>) {
+    let mut trouble = Trouble::new("the snapshot can't be written anew");
+    loop {
+        tokio::time::sleep(RENEW).await;
+        trouble.note(node.renew_base().await);
+    }
+}
+
+/// Shows what was decided, and how old what it was decided from is.
+async fn count(node: Arc<DataNode>, meters: Arc<Meters>) {
+    loop {
+        tasks::show(&meters, &node.standing(), node.now());
+        tokio::time::sleep(tasks::COUNT).await;
+    }
+}
+
+/// What `claviger gateway join` came to.
+pub(crate) enum Join {
+    /// The node was enrolled before, under this name.
+    Already(Enrolment),
+    Done(Enrolment),
+}
+
+/// Trades the token for the keys to decide with, and keeps them in the data folder.
+pub(crate) async fn join(
+    configuration: &Configuration,
+    client: &claviger_client::Client,
+    token: &str,
+) -> anyhow::Result<Join> {
+    let data: PathBuf = configuration.data_dir.clone();
+    make_folder(&data)?;
+    match Enrolment::read(&data) {
+        Ok(enrolment) => return Ok(Join::Already(enrolment)),
+        Err(EnrolmentError::Missing) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let keeper = start_keeper(configuration).await?;
+    let body = PostJoin { token: token.to_owned(), public_key: hex(&keeper.node_key()?) };
+    let joined = client.post("/v1/nodes/join").body(&body).send::<Joined>().await?.body;
+    let bundle = unhex(&joined.bundle).context("the server answered a bundle that can't be read")?;
+    let recipient = Recipient { database: &joined.instance_id, node: &joined.id };
+    keeper.unbundle(recipient, &bundle).context("the server answered keys that are not for this node")?;
+    let node_id = joined.id.parse().context("the server answered no node's id")?;
+    let enrolment = Enrolment::new(node_id, joined.name, joined.instance_id, bundle);
+    enrolment.write(&data).with_context(|| format!("write into {}", data.display()))?;
+    let _ = tokio::task::spawn_blocking(move || keeper.shutdown()).await;
+    Ok(Join::Done(enrolment))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    claviger_wire::events::hex(bytes)
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
+    let pairs = digits.chunks_exact(2);
+    pairs.remainder().is_empty().then(|| pairs.map(|pair| pair[0] << 4 | pair[1]).collect())
+}
