@@ -109,7 +109,11 @@ impl Service {
         tx.append(NewEvent {
             id: self.fresh_id(now),
             at: now,
-            actor: ActorRef { kind: ActorKind::System, id: Some(node_id.to_string()), name: name.to_string() },
+            actor: ActorRef {
+                kind: ActorKind::System,
+                id: Some(node_id.to_string()),
+                name: name.to_string(),
+            },
             source,
             reason: None,
             place: Place::INSTANCE,
@@ -166,7 +170,8 @@ impl Write<'_, '_> {
 }
 
 fn node_key(text: &str) -> Option<NodeKey> {
-    let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
+    let digits: Vec<u8> =
+        text.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
     if digits.len() != 2 * NODE_KEY_LENGTH {
         return None;
     }
@@ -184,7 +189,14 @@ mod tests {
     #[test]
     fn a_public_key_is_64_hexadecimal_digits() {
         assert_eq!(node_key(&"0a".repeat(32)), Some([10; 32]));
-        for wrong in [String::new(), "0a".repeat(31), "0a".repeat(33), "g0".repeat(32), "+1".repeat(32), "é".repeat(32)] {
+        for wrong in [
+            String::new(),
+            "0a".repeat(31),
+            "0a".repeat(33),
+            "g0".repeat(32),
+            "+1".repeat(32),
+            "é".repeat(32),
+        ] {
             assert_eq!(node_key(&wrong), None, "{wrong}");
         }
     }

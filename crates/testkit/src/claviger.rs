@@ -97,6 +97,26 @@ impl Claviger {
         }
     }
 
+    /// A data node of this installation that is not enrolled yet: its data folder and its keeper are its own, and
+    /// nothing is copied. `url` is how its narrow role signs in.
+    #[track_caller]
+    pub fn data_node(&self, url: &str) -> Self {
+        let node = Self::new(self.binary.clone()).with_database(url);
+        Self { variables: self.variables.clone(), ..node }
+    }
+
+    /// Starts `gateway`, a data node, and waits until it is ready.
+    #[track_caller]
+    pub fn gateway(&self) -> Server {
+        self.start_command("gateway", "ready", "/readyz", &[])
+    }
+
+    /// Starts `gateway` and waits only until it is alive.
+    #[track_caller]
+    pub fn gateway_unready(&self) -> Server {
+        self.start_command("gateway", "alive", "/healthz", &[])
+    }
+
     pub fn data_folder(&self) -> &Path {
         self.data.path()
     }

@@ -109,6 +109,27 @@ impl Database {
         &self.url
     }
 
+    /// Runs SQL as the owner of everything.
+    #[track_caller]
+    pub fn run(&self, sql: &str) {
+        administer(&self.url, sql).unwrap_or_else(|said| panic!("{sql}: {said}"));
+    }
+
+    /// Makes a role that may sign in and is granted nothing; roles are the cluster's, so its name has the
+    /// database's in it. Answers the address under which it signs in.
+    #[track_caller]
+    pub fn create_role(&self, suffix: &str) -> (String, String) {
+        let role = format!("{}_{suffix}", self.name);
+        self.run(&format!("CREATE ROLE {role} LOGIN"));
+        let url = self.url.replacen("postgres@", &format!("{role}@"), 1);
+        (role, url)
+    }
+
+    /// What `psql` says to SQL that whoever has this address runs; the error is a refusal.
+    pub fn ask_as(&self, url: &str, sql: &str) -> Result<String, String> {
+        ask(url, sql)
+    }
+
     /// Everything in it as SQL text, as a thief of a backup would have it.
     #[track_caller]
     pub fn dump(&self) -> String {
@@ -136,6 +157,25 @@ fn administer(url: &str, statement: &str) -> Result<(), String> {
         .output()
         .map_err(|e| format!("start psql: {e}"))?;
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+/// Runs SQL and answers the rows, without headings.
+fn ask(url: &str, sql: &str) -> Result<String, String> {
+    let output = Command::new(programs::find_postgres("psql"))
+        .args([
+            "--no-psqlrc",
+            "--quiet",
+            "--tuples-only",
+            "--no-align",
+            "--set=ON_ERROR_STOP=1",
+            "--command",
+            sql,
+            url,
+        ])
+        .output()
+        .map_err(|e| format!("start psql: {e}"))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }
 
 #[derive(Debug)]

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, FromArgMatches as _};
 
-use super::typed::{ConfigCommand, DataFlags, GatewayCommand, KeeperCommand, Page, ServeFlags, Shell, Typed, TypedCommand};
+use super::typed::{
+    ConfigCommand, DataFlags, GatewayCommand, KeeperCommand, Page, ServeFlags, Shell, Typed, TypedCommand,
+};
 use crate::configuration::{Explained, Sources, Unreadable};
 use crate::environment;
 use crate::rest::{self, Request};
@@ -68,9 +70,9 @@ impl Invocation {
             TypedCommand::Gateway { command: Some(GatewayCommand::Enroll { name, url, json }), .. } => {
                 Self::GatewayEnroll { name, url, json }
             }
-            TypedCommand::Gateway { command: Some(GatewayCommand::Join { data, control_url, json }), .. } => {
-                Self::GatewayJoin { settings: data.read()?, control_url, json }
-            }
+            TypedCommand::Gateway {
+                command: Some(GatewayCommand::Join { data, control_url, json }), ..
+            } => Self::GatewayJoin { settings: data.read()?, control_url, json },
             TypedCommand::Init { data, owner, organization, json } => {
                 Self::Init { settings: data.read()?, owner, organization, json }
             }

@@ -30,7 +30,9 @@ pub(super) async fn join(
     let token = rest::secret_line("The node's token, then Enter (it is not shown):")?;
     let kind = WellFormed::parse(token.expose()).map(|parsed| parsed.kind());
     if kind != Some(CredentialKind::Node) {
-        anyhow::bail!("this is no node's token: one begins with clv_node_, and a typing error in it is noticed");
+        anyhow::bail!(
+            "this is no node's token: one begins with clv_node_, and a typing error in it is noticed"
+        );
     }
     let joined = match server::join(configuration, &client, token.expose()).await {
         Ok(joined) => joined,

@@ -61,8 +61,7 @@ async fn put_together(
         "the keys of this node's enrolment can't be opened by its keeper: were files of another node put here?",
     )?;
     let identity = Identity { instance_id: enrolment.instance_id.clone(), node_id: enrolment.node_id };
-    let snapshots =
-        Snapshots::new(configuration.data_dir.clone(), keeper.keys().snapshot.clone(), identity);
+    let snapshots = Snapshots::new(configuration.data_dir.clone(), keeper.keys().snapshot.clone(), identity);
     let node = Arc::new(DataNode::new(Setup {
         enrolment,
         keys,
@@ -262,7 +261,8 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
+    let digits: Vec<u8> =
+        text.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
     let pairs = digits.chunks_exact(2);
     pairs.remainder().is_empty().then(|| pairs.map(|pair| pair[0] << 4 | pair[1]).collect())
 }

@@ -1,8 +1,6 @@
 //! A line of the log as a data node is told of it.
 
-use claviger_domain::event::{
-    DECIDING_KINDS, DecidingEvent, EVENT_VERSION, EventBody, Position,
-};
+use claviger_domain::event::{DECIDING_KINDS, DecidingEvent, EVENT_VERSION, EventBody, Position};
 use claviger_domain::time::Timestamp;
 
 use crate::columns::{Columns, FromRow};
@@ -27,7 +25,10 @@ impl LogLine {
     /// does one that deciding needs and was not told.
     pub fn event(&self) -> Result<DecidingEvent, StoreError> {
         let wrong = |what: &str| {
-            StoreError::corrupt("data_node_log", format!("position {}: {what} can't be read", self.position.0))
+            StoreError::corrupt(
+                "data_node_log",
+                format!("position {}: {what} can't be read", self.position.0),
+            )
         };
         if !(1..=EVENT_VERSION).contains(&self.version) {
             return Err(wrong(&format!("version {}", self.version)));
@@ -36,11 +37,14 @@ impl LogLine {
             return Err(wrong(&format!("the kind {}", self.kind)));
         }
         let content = match &self.data {
-            None if DECIDING_KINDS.contains(&self.kind.as_str()) => return Err(wrong("the body, which is missing,")),
+            None if DECIDING_KINDS.contains(&self.kind.as_str()) => {
+                return Err(wrong("the body, which is missing,"));
+            }
             None => None,
             Some(data) => {
                 let body = format!("{{\"kind\":{:?},\"data\":{data}}}", self.kind);
-                let body = serde_json::from_str(&body).map_err(|error| wrong(&format!("the body ({error})")))?;
+                let body =
+                    serde_json::from_str(&body).map_err(|error| wrong(&format!("the body ({error})")))?;
                 let private = match &self.private {
                     Some(bytes) => Some(private_from_bytes(bytes).ok_or_else(|| wrong("the private part"))?),
                     None => None,
@@ -94,7 +98,10 @@ mod tests {
             (line("node.melted", 1, None), "the kind node.melted"),
             (line("node.removed", 1, None), "missing"),
             (line("node.removed", 1, Some("{}")), "the body"),
-            (LogLine { private: Some(vec![9]), ..line("node.removed", 1, Some(removed)) }, "the private part"),
+            (
+                LogLine { private: Some(vec![9]), ..line("node.removed", 1, Some(removed)) },
+                "the private part",
+            ),
         ] {
             let error = unreadable.event().unwrap_err().to_string();
             assert!(error.contains(why) && error.contains("position 7"), "{error}");

@@ -144,7 +144,9 @@ impl FromRow for NodeHead {
     fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
         let form = columns.integer()?;
         if form != FORM {
-            let why = format!("its form is {form}, and this program reads {FORM}: run the version of the control nodes");
+            let why = format!(
+                "its form is {form}, and this program reads {FORM}: run the version of the control nodes"
+            );
             return Err(columns.corrupt(&why));
         }
         Ok(Self {

@@ -32,7 +32,8 @@ impl FromRow for KeyRow {
 
     fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
         let (identity, deciding) = (columns.bytes()?, columns.bytes()?);
-        KeyRow::unpack(identity, deciding).ok_or_else(|| columns.corrupt("a Key is packed in an unknown form"))
+        KeyRow::unpack(identity, deciding)
+            .ok_or_else(|| columns.corrupt("a Key is packed in an unknown form"))
     }
 }
 

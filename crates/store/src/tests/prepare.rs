@@ -102,6 +102,7 @@ fn every_module_with_statements_is_registered() {
             }
         }
     }
-    let registered: BTreeSet<String> = STATEMENTS.iter().chain(POSTGRES_STATEMENTS).map(|(module, _)| (*module).to_owned()).collect();
+    let registered: BTreeSet<String> =
+        STATEMENTS.iter().chain(POSTGRES_STATEMENTS).map(|(module, _)| (*module).to_owned()).collect();
     assert_eq!(found, registered);
 }

@@ -16,11 +16,7 @@ use crate::facts::{
 
 impl Writer {
     /// Applies one event of the log. Those of nouns that deciding does not know change nothing.
-    pub(super) fn apply(
-        &mut self,
-        body: &EventBody,
-        private: Option<&Private>,
-    ) -> Result<(), Contradiction> {
+    pub(super) fn apply(&mut self, body: &EventBody, private: Option<&Private>) -> Result<(), Contradiction> {
         match body {
             EventBody::KeyIssued { key_set_id, key } => self.issue(*key_set_id, key, private),
             _ => {

@@ -248,6 +248,10 @@ pub(super) const NODES: Noun = Noun {
         reading("show", "Show one node", "/v1/nodes/{id}"),
         post("enroll", "Make the one-time token by which a data node enrols", "/v1/nodes/enroll")
             .flags(&[&[text("name", "What the node is to be called").required()]]),
-        delete("delete", "Remove a control node that is gone, or end the enrolment of a data node", "/v1/nodes/{id}"),
+        delete(
+            "delete",
+            "Remove a control node that is gone, or end the enrolment of a data node",
+            "/v1/nodes/{id}",
+        ),
     ],
 };

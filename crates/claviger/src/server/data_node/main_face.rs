@@ -50,7 +50,8 @@ impl MainFace {
                 json(StatusCode::OK, "application/json", br#"{"status":"ready"}"#.to_vec())
             }
             "/readyz" => {
-                let detail = "The data node has not read the log yet, or not for longer than `doors.max_staleness`.";
+                let detail =
+                    "The data node has not read the log yet, or not for longer than `doors.max_staleness`.";
                 problem(StatusCode::SERVICE_UNAVAILABLE, "behind", detail)
             }
             _ => {
