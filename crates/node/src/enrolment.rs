@@ -28,7 +28,9 @@ pub struct Enrolment {
 /// Why there is no enrolment to go by.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolmentError {
-    #[error("this node is not enrolled: make a token with `claviger gateway enroll`, and use it here with `claviger gateway join`")]
+    #[error(
+        "this node is not enrolled: make a token with `claviger gateway enroll`, and use it here with `claviger gateway join`"
+    )]
     Missing,
     #[error("{} can't be used: {why}", path.display())]
     Unreadable { path: PathBuf, why: String },

@@ -13,7 +13,9 @@ pub enum FollowError {
     Store(#[from] StoreError),
     #[error("the database belongs to another instance ({found}; this node was enrolled in {expected})")]
     OtherInstance { found: String, expected: String },
-    #[error("the database was restored since this node followed it (epoch {found}; it knows {known}): enrol it anew")]
+    #[error(
+        "the database was restored since this node followed it (epoch {found}; it knows {known}): enrol it anew"
+    )]
     OtherEpoch { found: u32, known: u32 },
     #[error(
         "the log of the database does not have what this node has read of it at position {}: it was rolled back, or \

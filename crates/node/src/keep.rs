@@ -23,11 +23,21 @@ const MARK_EVERY_SECONDS: i64 = 2;
 /// What is to be kept.
 enum Order {
     /// These lines were applied.
-    Lines { lines: Vec<LogLine>, place: Place, contact: Timestamp },
+    Lines {
+        lines: Vec<LogLine>,
+        place: Place,
+        contact: Timestamp,
+    },
     /// The log was heard of, and had nothing new.
-    Contact { place: Place, contact: Timestamp },
+    Contact {
+        place: Place,
+        contact: Timestamp,
+    },
     /// A new base, which may be behind the lines of the journal.
-    Base { base: Written, contact: Timestamp },
+    Base {
+        base: Written,
+        contact: Timestamp,
+    },
     End,
 }
 
@@ -59,7 +69,8 @@ impl Keep {
             marked: Timestamp::from_micros(0),
             trouble: false,
         };
-        let thread = std::thread::Builder::new().name("snapshot".into()).spawn(move || keeping.run(&taken))?;
+        let thread =
+            std::thread::Builder::new().name("snapshot".into()).spawn(move || keeping.run(&taken))?;
         Ok(Self { orders, state, thread: Mutex::new(Some(thread)) })
     }
 
@@ -123,7 +134,9 @@ impl Keeping {
         while let Ok(order) = orders.recv() {
             let done = match order {
                 Order::Lines { lines, place, contact } => self.append(lines, place, contact),
-                Order::Contact { contact, .. } if contact.seconds_since(self.marked) < MARK_EVERY_SECONDS => continue,
+                Order::Contact { contact, .. } if contact.seconds_since(self.marked) < MARK_EVERY_SECONDS => {
+                    continue;
+                }
                 Order::Contact { place, contact } => self.mark(place, contact),
                 Order::Base { base, contact } => self.adopt(base, contact),
                 Order::End => return,

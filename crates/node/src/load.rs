@@ -1,10 +1,10 @@
 //! From rows, wherever they were kept, to the verifier's index.
 
-use claviger_store::StoreError;
-use claviger_store::data_node::{DecidingRow, Fact, Grants, SharedKey};
 use claviger_domain::applications::ApplicationStatus;
 use claviger_domain::shared_keys::SharedKeyStatus;
 use claviger_store::KeyRow;
+use claviger_store::StoreError;
+use claviger_store::data_node::{DecidingRow, Fact, Grants, SharedKey};
 use claviger_verify::{
     ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeyFacts, KeySetFacts, LoadError, Loader,
     SharedKeyFacts, SharedSecret, SubscriptionFacts,

@@ -118,7 +118,7 @@ impl DataNode {
     pub fn start(&self) -> io::Result<Started> {
         let allowed = Allowed { now: self.now(), max_staleness_seconds: self.max_staleness_seconds };
         let mut filling = Filling { index: &self.index, loader: None };
-        let (journal, started, place) = match self.from_snapshot(allowed, &mut filling) {
+        let (journal, started, place) = match self.restore(allowed, &mut filling) {
             Ok((journal, started, place)) => (Some(journal), started, Some(place)),
             Err(Refused::Removed) => {
                 self.forget();
@@ -134,7 +134,7 @@ impl DataNode {
         Ok(started)
     }
 
-    fn from_snapshot(
+    fn restore(
         &self,
         allowed: Allowed,
         filling: &mut Filling<'_>,
@@ -307,7 +307,9 @@ impl DataNode {
         match (base.writer.and_then(BaseWriter::end), &*self.keep.read()) {
             (Ok(base), Some(keep)) => keep.base(base, contact),
             (Ok(_), None) => {}
-            (Err(error), _) => tracing::warn!(%error, "the snapshot can't be kept; deciding goes on from memory"),
+            (Err(error), _) => {
+                tracing::warn!(%error, "the snapshot can't be kept; deciding goes on from memory")
+            }
         }
     }
 

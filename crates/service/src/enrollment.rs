@@ -146,7 +146,7 @@ impl Service {
 
 impl Write<'_, '_> {
     async fn node_enroll(&mut self, body: &wire::PostEnrollment) -> Result<wire::Enrollment, Error> {
-        self.require(Permission::NodesRead, Permission::NodesEnroll, &Place::INSTANCE)?;
+        self.authority.require_act(Permission::NodesEnroll, &Place::INSTANCE)?;
         let mut fields = Fields::new();
         let name = fields.name("/name", &body.name);
         fields.finish()?;

@@ -17,14 +17,14 @@ pub(crate) struct Route {
     pub(crate) operation: Value,
 }
 
-/// All operations under `/v1` of those who have a service key. Those of the portal's visitors have tests of their
-/// own.
+/// All operations under `/v1` of those who have a service key. Those of the portal's visitors and of data nodes that
+/// enrol have tests of their own.
 pub(crate) fn all() -> Vec<Route> {
     let document = claviger_api::document();
     let mut routes = Vec::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("operations") {
-            if path.starts_with("/v1/") && !path.starts_with("/v1/portal") {
+            if path.starts_with("/v1/") && !path.starts_with("/v1/portal") && path != "/v1/nodes/join" {
                 routes.push(Route {
                     method: method.to_uppercase(),
                     path: path.clone(),
@@ -544,6 +544,9 @@ impl<'w> Stage<'w> {
             }
             "GET /v1/nodes" => Ready::new("/v1/nodes", 200),
             "GET /v1/nodes/{id}" => Ready::new(format!("/v1/nodes/{}", self.node().await), 200),
+            "POST /v1/nodes/enroll" => {
+                Ready::new("/v1/nodes/enroll", 200).with(json!({"name": self.fresh()}))
+            }
             "DELETE /v1/nodes/{id}" => {
                 let node = self.node().await;
                 self.world.clock.advance_seconds(60);

@@ -18,7 +18,7 @@ pub(super) fn table() -> String {
 fn rows(before: &str, command: &Command, text: &mut String) {
     let name = format!("{before} {}", command.get_name());
     let below: Vec<&Command> = command.get_subcommands().filter(|below| !below.is_hide_set()).collect();
-    if below.is_empty() {
+    if below.is_empty() || !command.is_subcommand_required_set() {
         let places = command.get_positionals().map(|place| match place.get_value_names() {
             Some(names) => format!(" {}", names.join(" ")),
             None => format!(" {}", place.get_id().as_str().to_uppercase()),

@@ -87,7 +87,9 @@ const SENTENCES: &[(&str, &str)] = &[
     ("shared_key.portal_link_deleted", "A portal link was withdrawn."),
     ("shared_key.retrieved", "The credentials of a shared key are about to be shown."),
     ("shared_key.deleted", "A shared key was deleted."),
-    ("node.removed", "A node was removed from the list."),
+    ("node.token_issued", "The token by which a data node enrols was made."),
+    ("node.enrolled", "A data node used its token: it has the keys to decide with."),
+    ("node.removed", "A node was removed from the list; the enrolment of a data node ended."),
     ("log.exported", "A part of the log was exported."),
 ];
 

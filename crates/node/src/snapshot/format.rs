@@ -2,9 +2,9 @@
 
 use std::io::{self, Read, Write};
 
+use claviger_domain::event::Position;
 use claviger_domain::secret::{Digest, DigestKey};
 use claviger_domain::time::Timestamp;
-use claviger_domain::event::Position;
 use claviger_store::data_node::{DecidingRow, LogLine, RowKind};
 use sha2::{Digest as _, Sha256};
 

@@ -11,6 +11,7 @@ use crate::world::{World, body, everywhere, forbidden, fresh, in_organization, q
 on_both_databases!(
     in_sync_behind_and_gone,
     only_one_that_is_gone_is_forgotten,
+    a_data_node_is_removed_in_any_state,
     a_load_that_fails_half_way_leaves_nothing_unknown,
 );
 
@@ -87,4 +88,32 @@ async fn a_load_that_fails_half_way_leaves_nothing_unknown(world: World) {
     assert!(signed_in(&key.value));
     other.load().await.expect("the next load is whole");
     assert!(signed_in(&key.value));
+}
+
+/// The enrolment of a data node ends when it is removed, however lively it is.
+async fn a_data_node_is_removed_in_any_state(world: World) {
+    let request = world.owner.request();
+    let made = fresh(world.service.node_enroll(&request, &body(json!({"name": "edge"}))).await);
+    let token = made.token.expect("told once");
+    let join = body(json!({"token": token, "public_key": "09".repeat(32)}));
+    let joined = world.service.node_join(None, &join).await.expect("enrolled");
+    assert_eq!((&joined.id, joined.name.as_str()), (&made.id, "edge"));
+    assert!(world.service.node_join(None, &join).await.is_err(), "it was used");
+    let id: NodeId = made.id.parse().expect("an id");
+    let node = world.service.node_read(&request, id).await.expect("a node").body;
+    assert_eq!((node.kind.as_str(), node.status.as_str(), node.position), ("data", "behind", 0));
+    world.service.node_delete(&request, id).await.expect("ended");
+    assert_eq!(world.refused(world.service.node_read(&request, id)).await, Refusal::NotFound);
+    // One that is too old, one that is malformed, one for whom this may not be made.
+    let late = fresh(world.service.node_enroll(&request, &body(json!({"name": "late"}))).await);
+    world.set_time(world.now().plus_seconds(3_601));
+    let late = body(json!({"token": late.token, "public_key": "09".repeat(32)}));
+    assert!(world.service.node_join(None, &late).await.is_err(), "it is too old");
+    let wrong = body(json!({"token": token, "public_key": "nonsense"}));
+    let refusal = world.refused(world.service.node_join(None, &wrong)).await;
+    assert!(matches!(refusal, Refusal::Invalid(_)), "{refusal:?}");
+    let here = world.actor(Permission::ALL, in_organization(world.organization_id)).await;
+    let enroll = body(json!({"name": "edge"}));
+    let refusal = world.refused(world.service.node_enroll(&here.request(), &enroll)).await;
+    assert_eq!(refusal, forbidden(Permission::NodesEnroll));
 }
