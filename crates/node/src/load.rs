@@ -3,10 +3,16 @@
 use claviger_domain::applications::ApplicationStatus;
 use claviger_domain::shared_keys::SharedKeyStatus;
 use claviger_store::KeyRow;
+use std::collections::HashMap;
+
+use claviger_domain::event::Position;
+use claviger_domain::id::KeySetId;
+use claviger_domain::policy_templates::CallLimits;
+use claviger_domain::time::Timestamp;
 use claviger_store::StoreError;
 use claviger_store::data_node::{DecidingRow, Fact, Grants, SharedKey};
 use claviger_verify::{
-    ApiFacts, ApplicationFacts, EnvironmentFacts, KeyEnd, KeyFacts, KeySetFacts, LoadError, Loader,
+    ApiFacts, ApplicationFacts, EnvironmentFacts, Index, KeyEnd, KeyFacts, KeySetFacts, LoadError, Loader,
     SharedKeyFacts, SharedSecret, SubscriptionFacts,
 };
 
@@ -19,9 +25,36 @@ pub(crate) enum RowError {
     Load(#[from] LoadError),
 }
 
-/// Puts what the row says into the world in the making. Rows come in the order of their kinds.
-pub(crate) fn load(row: &DecidingRow, loader: &mut Loader<'_>) -> Result<(), RowError> {
-    match row.fact()? {
+/// A world in the making.
+pub(crate) struct Loading<'i> {
+    loader: Loader<'i>,
+    /// What the policies of Key Sets limit, whose Keys are still to come.
+    limits: HashMap<KeySetId, CallLimits>,
+}
+
+impl<'i> Loading<'i> {
+    /// Begins one for the index, with room for about so many Keys.
+    pub(crate) fn begin(index: &'i Index, keys: usize) -> Self {
+        Self { loader: index.loader(keys), limits: HashMap::new() }
+    }
+
+    /// Shows it: it is the log's state at `as_of`, heard of at `contact`.
+    pub(crate) fn finish(self, as_of: Position, contact: Timestamp) -> Result<(), LoadError> {
+        self.loader.finish(as_of, contact)
+    }
+
+    /// Puts in what the row says. Rows come in the order of their kinds.
+    pub(crate) fn row(&mut self, row: &DecidingRow) -> Result<(), RowError> {
+        put(row.fact()?, &mut self.loader, &mut self.limits)
+    }
+}
+
+fn put(
+    fact: Fact,
+    loader: &mut Loader<'_>,
+    limits: &mut HashMap<KeySetId, CallLimits>,
+) -> Result<(), RowError> {
+    match fact {
         Fact::Environment(it) => loader.environment(EnvironmentFacts { id: it.id, slug: it.slug }),
         Fact::Api(it) => {
             let owner = (it.organization_id, it.group_id);
@@ -34,7 +67,11 @@ pub(crate) fn load(row: &DecidingRow, loader: &mut Loader<'_>) -> Result<(), Row
             group_id: it.group_id,
             suspended: it.status == ApplicationStatus::Suspended,
         })?,
-        Fact::Key(row) => loader.key(&key(&row))?,
+        Fact::Limits(set, limited) => _ = limits.insert(set, limited),
+        Fact::Key(row) => {
+            let limits = limits.get(&row.key_set_id).copied().unwrap_or_default();
+            loader.key(&key(&row, limits))?;
+        }
         Fact::Grants(Grants { api_id, key_set_ids, permissions }) => {
             loader.subscription(&SubscriptionFacts { api_id, key_set_ids, permissions })?;
         }
@@ -43,7 +80,7 @@ pub(crate) fn load(row: &DecidingRow, loader: &mut Loader<'_>) -> Result<(), Row
     Ok(())
 }
 
-fn key(row: &KeyRow) -> KeyFacts {
+fn key(row: &KeyRow, limits: CallLimits) -> KeyFacts {
     KeyFacts {
         id: row.id,
         key_set: KeySetFacts {
@@ -52,6 +89,7 @@ fn key(row: &KeyRow) -> KeyFacts {
             environment_id: row.environment_id,
             auth_type: row.auth_type,
             suspended: row.suspended,
+            limits,
         },
         latest: row.latest,
         digest: row.key_digest,

@@ -9,14 +9,14 @@ use claviger_domain::event::{DecidingEvent, EventBody, Position};
 use claviger_domain::time::Timestamp;
 use claviger_keeper::NodeKeys;
 use claviger_store::data_node::{DataNodeReader, DataNodeStore, LogLine, NodeHead, RowKind};
-use claviger_verify::{DigestGeneration, DigestKeys, Index, Loader, Standing};
+use claviger_verify::{DigestGeneration, DigestKeys, Index, Standing};
 use parking_lot::RwLock;
 use tokio::sync::Mutex;
 
 use crate::enrolment::Enrolment;
 use crate::error::{FollowError, Refused};
 use crate::keep::Keep;
-use crate::load::{RowError, load};
+use crate::load::{Loading, RowError};
 use crate::snapshot::{Allowed, BaseWriter, Marker, Place, Rows, Snapshots};
 
 /// How many lines one step reads.
@@ -117,7 +117,7 @@ impl DataNode {
     /// Starts from the snapshot if there is one that can be believed. Blocks: it reads all of it.
     pub fn start(&self) -> io::Result<Started> {
         let allowed = Allowed { now: self.now(), max_staleness_seconds: self.max_staleness_seconds };
-        let mut filling = Filling { index: &self.index, loader: None };
+        let mut filling = Filling { index: &self.index, loading: None };
         let (journal, started, place) = match self.restore(allowed, &mut filling) {
             Ok((journal, started, place)) => (Some(journal), started, Some(place)),
             Err(Refused::Removed) => {
@@ -144,8 +144,8 @@ impl DataNode {
         if events.iter().any(|event| self.ends_enrolment(event)) {
             return Err(Refused::Removed);
         }
-        let loader = filling.loader.take().unwrap_or_else(|| self.index.loader(0));
-        loader.finish(kept.base.position, kept.contact)?;
+        let loading = filling.loading.take().unwrap_or_else(|| Loading::begin(&self.index, 0));
+        loading.finish(kept.base.position, kept.contact)?;
         if let Err(error) = self.index.apply_all(&events) {
             self.index.stop();
             return Err(error.into());
@@ -269,12 +269,12 @@ impl DataNode {
         self.demand_marked(reader, head).await?;
         let place = Place { epoch: head.epoch, position: head.position, hash: head.hash };
         let mut base = self.begin_base(reader, head).await?;
-        let mut loader = self.index.loader(base.keys);
+        let mut loading = Loading::begin(&self.index, base.keys);
         let mut fault = None;
         for kind in RowKind::ALL {
             let take = |row| {
                 base.row(&row);
-                if let (None, Err(error)) = (&fault, load(&row, &mut loader)) {
+                if let (None, Err(error)) = (&fault, loading.row(&row)) {
                     fault = Some(error);
                 }
             };
@@ -283,7 +283,7 @@ impl DataNode {
         match fault {
             Some(RowError::Store(error)) => return Err(error.into()),
             Some(RowError::Load(error)) => return Err(error.into()),
-            None => loader.finish(place.position, asked)?,
+            None => loading.finish(place.position, asked)?,
         }
         self.keep_base(base, asked);
         tracing::info!(position = place.position.0, "the index is loaded from the database");
@@ -361,16 +361,16 @@ impl DataNode {
 /// Rows on their way from a snapshot into the index.
 struct Filling<'i> {
     index: &'i Index,
-    loader: Option<Loader<'i>>,
+    loading: Option<Loading<'i>>,
 }
 
 impl Rows for Filling<'_> {
     fn begin(&mut self, keys: usize) {
-        self.loader = Some(self.index.loader(keys));
+        self.loading = Some(Loading::begin(self.index, keys));
     }
 
     fn row(&mut self, row: &claviger_store::data_node::DecidingRow) -> Result<(), Refused> {
-        match self.loader.as_mut().map(|loader| load(row, loader)) {
+        match self.loading.as_mut().map(|loading| loading.row(row)) {
             Some(Err(RowError::Store(error))) => Err(error.into()),
             Some(Err(RowError::Load(error))) => Err(error.into()),
             Some(Ok(())) | None => Ok(()),

@@ -39,6 +39,9 @@ CREATE VIEW data_node_rows (kind, body, identity, deciding) AS
         'group_id', group_id, 'status', status)::text, NULL, NULL
         FROM applications WHERE deleted_at IS NULL
     UNION ALL
+    SELECT 'limits', json_build_object('key_set_id', id, 'policy', policy::json)::text, NULL, NULL
+        FROM key_sets WHERE removed_at IS NULL AND policy NOT LIKE '%"rate_limit":null,"quota":null}'
+    UNION ALL
     SELECT 'grant', json_build_object('api_id', api_id, 'key_set_ids', key_set_ids::json,
         'permissions', permissions::json)::text, NULL, NULL
         FROM subscriptions WHERE status = 'active'

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use claviger_keeper::{Keeper, Recipient};
+use claviger_limits::Limiter;
 use claviger_node::{DataNode, Enrolment, EnrolmentError, FollowError, Identity, Setup, Snapshots, Started};
 use claviger_service::ambient::{Clock as _, SystemClock};
 use claviger_store::Options;
@@ -19,10 +20,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::deciding::Deciding;
+use super::ext_authz::ExtAuthzDoor;
 use super::gateway::GatewayDoor;
 use super::listeners::{self, Listeners};
 use super::trouble::Trouble;
-use super::{CONNECTION_PATIENCE, keeper, make_folder, signals, tasks};
+use super::{CONNECTION_PATIENCE, assembly, keeper, make_folder, signals, tasks};
 use crate::configuration::Configuration;
 use crate::telemetry::{self, Metrics};
 
@@ -93,6 +95,7 @@ async fn start_keeper(configuration: &Configuration) -> anyhow::Result<Arc<Keepe
 struct Running {
     node: Arc<DataNode>,
     gateway: GatewayDoor,
+    ext_authz: ExtAuthzDoor,
     listening: Vec<JoinHandle<()>>,
     /// Ends only when the enrolment was ended.
     following: JoinHandle<FollowError>,
@@ -110,9 +113,13 @@ impl Running {
     ) -> anyhow::Result<Self> {
         let (own, meters) = (listeners.own(&configuration), Arc::new(Meters::default()));
         let clock = Arc::clone(&node);
-        let deciding = Deciding::new(node.index(), &meters, Arc::new(move || clock.now()), &configuration);
+        let (limiter, clock) = (assembly::limiter(&configuration)?, Arc::new(move || clock.now()));
+        let deciding = Deciding::new(node.index(), &meters, limiter, clock, &configuration);
+        deciding.begin().await;
         let mut gateway = GatewayDoor::open(listeners.gateway, &configuration, own, &stop)?;
         gateway.connect(&configuration, &deciding)?;
+        let ext_authz = ExtAuthzDoor::open(listeners.ext_authz, &stop);
+        ext_authz.connect(&configuration, &deciding);
         let listening = vec![
             tokio::spawn(main_face::serve(listeners.main, &configuration, &deciding, &node, &stop)),
             monitoring(listeners.metrics, &metrics, &stop),
@@ -122,13 +129,15 @@ impl Running {
             tokio::spawn(report(Arc::clone(&node))),
             tokio::spawn(renew(Arc::clone(&node))),
             tokio::spawn(count(Arc::clone(&node), meters)),
+            tokio::spawn(sweep_limits(Arc::clone(&node), deciding.limiter.clone())),
+            tokio::spawn(share_limits(deciding.limiter)),
             tokio::spawn(tasks::upkeep(metrics)),
         ];
         tracing::info!(
             listen = %configuration.listen, gateway = %configuration.gateway_listen,
-            metrics = %configuration.metrics_listen, node = %node.enrolment().node_id, "listening"
+            ext_authz = %configuration.ext_authz_listen, metrics = %configuration.metrics_listen, node = %node.enrolment().node_id, "listening"
         );
-        Ok(Self { node, gateway, listening, following, beside, stop })
+        Ok(Self { node, gateway, ext_authz, listening, following, beside, stop })
     }
 
     async fn until_the_end(mut self) -> anyhow::Result<()> {
@@ -144,7 +153,7 @@ impl Running {
                 let _ = door.await;
             }
         };
-        tokio::join!(listening, self.gateway.close());
+        tokio::join!(listening, self.gateway.close(), self.ext_authz.close());
         let node = Arc::clone(&self.node);
         // It may wait for the disk.
         let _ = tokio::task::spawn_blocking(move || node.end()).await;
@@ -220,6 +229,21 @@ async fn count(node: Arc<DataNode>, meters: Arc<Meters>) {
     loop {
         tasks::show(&meters, &node.standing(), node.now());
         tokio::time::sleep(tasks::COUNT).await;
+    }
+}
+
+/// Lets go of counters of rates and quotas that say nothing any more.
+async fn sweep_limits(node: Arc<DataNode>, limiter: Limiter) {
+    loop {
+        tokio::time::sleep(tasks::SWEEP_LIMITS).await;
+        limiter.own().sweep(node.now());
+    }
+}
+
+/// Counts limits with other nodes, where that is configured.
+async fn share_limits(limiter: Limiter) {
+    if let Some(shared) = limiter.shared() {
+        Arc::clone(shared).keep().await;
     }
 }
 

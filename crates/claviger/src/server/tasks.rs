@@ -30,7 +30,7 @@ pub(super) const FLUSH: Duration = Duration::from_secs(5);
 const SWEEP: Duration = Duration::from_secs(600);
 
 /// How often counters of limits are looked through.
-const SWEEP_LIMITS: Duration = Duration::from_secs(60);
+pub(super) const SWEEP_LIMITS: Duration = Duration::from_secs(60);
 
 /// The tasks of a running server.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use claviger_domain::applications::ApplicationStatus;
 use claviger_domain::id::{
     ApiId, ApplicationId, EnvironmentId, GroupId, KeySetId, OrganizationId, SharedKeyId,
 };
-use claviger_domain::policy_templates::RateLimit;
+use claviger_domain::policy_templates::{CallLimits, Policy, RateLimit};
 use claviger_domain::secret::{Digest, DigestKeyId};
 use claviger_domain::shared_keys::{SecretOrigin, SharedKeyStatus};
 use claviger_domain::text::{Name, Slug};
@@ -25,20 +25,30 @@ pub enum RowKind {
     Environment = 1,
     Api = 2,
     Application = 3,
-    Key = 4,
-    Grant = 5,
-    SharedKey = 6,
+    /// Of a Key Set, whose Keys follow.
+    Limits = 4,
+    Key = 5,
+    Grant = 6,
+    SharedKey = 7,
 }
 
 impl RowKind {
-    pub const ALL: [Self; 6] =
-        [Self::Environment, Self::Api, Self::Application, Self::Key, Self::Grant, Self::SharedKey];
+    pub const ALL: [Self; 7] = [
+        Self::Environment,
+        Self::Api,
+        Self::Application,
+        Self::Limits,
+        Self::Key,
+        Self::Grant,
+        Self::SharedKey,
+    ];
 
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Environment => "environment",
             Self::Api => "api",
             Self::Application => "application",
+            Self::Limits => "limits",
             Self::Key => "key",
             Self::Grant => "grant",
             Self::SharedKey => "shared_key",
@@ -89,6 +99,7 @@ pub enum Fact {
     Environment(Environment),
     Api(Box<Api>),
     Application(Application),
+    Limits(KeySetId, CallLimits),
     Key(KeyRow),
     Grants(Grants),
     SharedKey(Box<SharedKey>),
@@ -117,6 +128,13 @@ pub struct Application {
     pub organization_id: OrganizationId,
     pub group_id: GroupId,
     pub status: ApplicationStatus,
+}
+
+/// A Key Set whose policy limits how often it may call.
+#[derive(Deserialize)]
+struct Limited {
+    key_set_id: KeySetId,
+    policy: Policy,
 }
 
 /// What one Active Subscription gives, to each of its Key Sets.
@@ -158,6 +176,10 @@ impl DecidingRow {
             RowKind::Environment => Fact::Environment(self.json()?),
             RowKind::Api => Fact::Api(self.json()?),
             RowKind::Application => Fact::Application(self.json()?),
+            RowKind::Limits => {
+                let limited: Limited = self.json()?;
+                Fact::Limits(limited.key_set_id, limited.policy.limits())
+            }
             RowKind::Key => Fact::Key(self.key()?),
             RowKind::Grant => Fact::Grants(self.json()?),
             RowKind::SharedKey => Fact::SharedKey(Box::new(self.shared_key()?)),

@@ -31,7 +31,7 @@ pub(super) fn serve(
     });
     let answer = move |request, peer| {
         let face = Arc::clone(&face);
-        async move { Ok(face.answer(&request, peer)) }
+        async move { Ok(face.answer(request, peer).await) }
     };
     claviger_edge::serve(listener, listeners::limits(), answer, stop.clone().cancelled_owned())
 }
@@ -42,9 +42,11 @@ struct MainFace {
 }
 
 impl MainFace {
-    fn answer<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<Full<Bytes>> {
-        match request.uri().path() {
-            FORWARD_AUTH_PATH => self.forward_auth.answer(request, peer.ip()),
+    async fn answer<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<Full<Bytes>> {
+        // Its body is nobody's concern, but stays until the answer is made.
+        let (parts, _body) = request.into_parts();
+        match parts.uri.path() {
+            FORWARD_AUTH_PATH => self.forward_auth.answer(&parts, peer.ip()).await,
             "/healthz" => json(StatusCode::OK, "application/json", br#"{"status":"ok"}"#.to_vec()),
             "/readyz" if self.node.standing().deciding() => {
                 json(StatusCode::OK, "application/json", br#"{"status":"ready"}"#.to_vec())
