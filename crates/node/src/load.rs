@@ -73,7 +73,7 @@ fn put(
             loader.key(&key(&row, limits))?;
         }
         Fact::Grants(Grants { api_id, key_set_ids, permissions }) => {
-            loader.subscription(&SubscriptionFacts { api_id, key_set_ids, permissions })?;
+            loader.subscription(SubscriptionFacts { api_id, key_set_ids, permissions })?;
         }
         Fact::SharedKey(it) => loader.shared_key(shared_key(*it)),
     }

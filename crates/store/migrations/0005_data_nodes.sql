@@ -83,7 +83,7 @@ CREATE FUNCTION claviger_grant_data_node(data_node TEXT) RETURNS VOID LANGUAGE p
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), data_node);
     EXECUTE format('GRANT SELECT ON data_node_rows, data_node_log, data_node_head TO %I', data_node);
-    EXECUTE format('GRANT INSERT ON node_reports TO %I', data_node);
+    EXECUTE format('GRANT INSERT ON node_reports, usage_batches TO %I', data_node);
 END
 $$;
 REVOKE ALL ON FUNCTION claviger_grant_data_node(TEXT) FROM PUBLIC;

@@ -75,5 +75,5 @@ pub use store::{Options, Store};
 pub use subscriptions::{SubscriptionFilter, SubscriptionSort};
 pub use usage::{
     AddedUp, BatchNumber, Counted, CountedAs, LatencyCount, Responded, ResponseFilter, ResponseRow,
-    UsageBatch, UsageBy, UsageCount, UsageEnds, UsageFilter, UsageQuery, UsageStep, Used,
+    TakesUsage, UsageBatch, UsageBy, UsageCount, UsageEnds, UsageFilter, UsageQuery, UsageStep, Used,
 };

@@ -15,6 +15,8 @@ use claviger_domain::time::Timestamp;
 use claviger_domain::usage::UsedKey;
 use serde::{Deserialize, Serialize};
 
+use crate::data_node::DataNodeStore;
+use crate::dialect::Database;
 use crate::error::StoreError;
 use crate::statements::statements;
 use crate::store::Store;
@@ -139,23 +141,53 @@ impl UsageBatch {
     }
 }
 
-impl Store {
+/// Where batches are handed in: by a control node's whole rights, or by the narrow role of a data node.
+pub trait TakesUsage: Sync {
     /// Hands a batch in; one that arrived before is left as it is. It waits for no other writer, and needs no right
     /// but to insert here.
-    pub async fn hand_in_usage(
+    fn hand_in_usage(
+        &self,
+        number: BatchNumber<'_>,
+        batch: &UsageBatch,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+impl TakesUsage for Store {
+    async fn hand_in_usage(
         &self,
         number: BatchNumber<'_>,
         batch: &UsageBatch,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut connection = self.database.begin().await?;
-        let values = values![number.counter, number.number, now, json(batch)];
-        match connection.execute(HAND_IN.text(), values).await {
-            Ok(_) => connection.commit().await,
-            Err(error) => {
-                connection.rollback().await;
-                Err(error)
-            }
+        hand_in(&self.database, number, batch, now).await
+    }
+}
+
+impl TakesUsage for DataNodeStore {
+    async fn hand_in_usage(
+        &self,
+        number: BatchNumber<'_>,
+        batch: &UsageBatch,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        hand_in(self.database(), number, batch, now).await
+    }
+}
+
+async fn hand_in(
+    database: &Database,
+    number: BatchNumber<'_>,
+    batch: &UsageBatch,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut connection = database.begin().await?;
+    let values = values![number.counter, number.number, now, json(batch)];
+    match connection.execute(HAND_IN.text(), values).await {
+        Ok(_) => connection.commit().await,
+        Err(error) => {
+            connection.rollback().await;
+            Err(error)
         }
     }
 }

@@ -115,13 +115,22 @@ impl Database {
         administer(&self.url, sql).unwrap_or_else(|said| panic!("{sql}: {said}"));
     }
 
-    /// Makes a role that may sign in and is granted nothing; roles are the cluster's, so its name has the
-    /// database's in it. Answers the address under which it signs in.
+    /// A name for a role. Roles are the whole cluster's, so it has the database's name in it.
+    pub fn role_name(&self, suffix: &str) -> String {
+        format!("{}_{suffix}", self.name)
+    }
+
+    /// The address under which the role signs in.
+    pub fn url_of(&self, role: &str) -> String {
+        self.url.replacen("postgres@", &format!("{role}@"), 1)
+    }
+
+    /// Makes a role that may sign in and is granted nothing: its name, and the address under which it signs in.
     #[track_caller]
     pub fn create_role(&self, suffix: &str) -> (String, String) {
-        let role = format!("{}_{suffix}", self.name);
+        let role = self.role_name(suffix);
         self.run(&format!("CREATE ROLE {role} LOGIN"));
-        let url = self.url.replacen("postgres@", &format!("{role}@"), 1);
+        let url = self.url_of(&role);
         (role, url)
     }
 

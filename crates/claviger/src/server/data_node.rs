@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use claviger_domain::id::NodeId;
 use claviger_keeper::{Keeper, Recipient};
 use claviger_limits::Limiter;
 use claviger_node::{DataNode, Enrolment, EnrolmentError, FollowError, Identity, Setup, Snapshots, Started};
-use claviger_service::ambient::{Clock as _, SystemClock};
-use claviger_store::Options;
+use claviger_service::UsageReporter;
+use claviger_service::ambient::{Clock as _, SystemClock, SystemEntropy, fresh_id};
 use claviger_store::data_node::DataNodeStore;
-use claviger_verify::Meters;
+use claviger_store::{Options, StoreError};
+use claviger_verify::{Failures, Meters};
 use claviger_wire::nodes::{Joined, PostJoin};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -96,6 +98,7 @@ struct Running {
     node: Arc<DataNode>,
     gateway: GatewayDoor,
     ext_authz: ExtAuthzDoor,
+    usage: Arc<Usage>,
     listening: Vec<JoinHandle<()>>,
     /// Ends only when the enrolment was ended.
     following: JoinHandle<FollowError>,
@@ -112,9 +115,11 @@ impl Running {
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
         let (own, meters) = (listeners.own(&configuration), Arc::new(Meters::default()));
+        let usage = Arc::new(Usage::new(&node, &meters));
         let clock = Arc::clone(&node);
         let (limiter, clock) = (assembly::limiter(&configuration)?, Arc::new(move || clock.now()));
-        let deciding = Deciding::new(node.index(), &meters, limiter, clock, &configuration);
+        let failures = Arc::new(Failures::new(configuration.doors.failures_per_minute));
+        let deciding = Deciding::new(node.index(), &meters, &failures, limiter, clock);
         deciding.begin().await;
         let mut gateway = GatewayDoor::open(listeners.gateway, &configuration, own, &stop)?;
         gateway.connect(&configuration, &deciding)?;
@@ -129,6 +134,8 @@ impl Running {
             tokio::spawn(report(Arc::clone(&node))),
             tokio::spawn(renew(Arc::clone(&node))),
             tokio::spawn(count(Arc::clone(&node), meters)),
+            tokio::spawn(collect(Arc::clone(&usage))),
+            tokio::spawn(hand_in(Arc::clone(&usage))),
             tokio::spawn(sweep_limits(Arc::clone(&node), deciding.limiter.clone())),
             tokio::spawn(share_limits(deciding.limiter)),
             tokio::spawn(tasks::upkeep(metrics)),
@@ -137,7 +144,7 @@ impl Running {
             listen = %configuration.listen, gateway = %configuration.gateway_listen,
             ext_authz = %configuration.ext_authz_listen, metrics = %configuration.metrics_listen, node = %node.enrolment().node_id, "listening"
         );
-        Ok(Self { node, gateway, ext_authz, listening, following, beside, stop })
+        Ok(Self { node, gateway, ext_authz, usage, listening, following, beside, stop })
     }
 
     async fn until_the_end(mut self) -> anyhow::Result<()> {
@@ -154,6 +161,9 @@ impl Running {
             }
         };
         tokio::join!(listening, self.gateway.close(), self.ext_authz.close());
+        if let Err(error) = self.usage.hand_in().await {
+            tracing::warn!(%error, "what was counted last about calls is lost");
+        }
         let node = Arc::clone(&self.node);
         // It may wait for the disk.
         let _ = tokio::task::spawn_blocking(move || node.end()).await;
@@ -229,6 +239,45 @@ async fn count(node: Arc<DataNode>, meters: Arc<Meters>) {
     loop {
         tasks::show(&meters, &node.standing(), node.now());
         tokio::time::sleep(tasks::COUNT).await;
+    }
+}
+
+/// What this node counts about calls, on its way to the control nodes.
+struct Usage {
+    node: Arc<DataNode>,
+    meters: Arc<Meters>,
+    reporter: UsageReporter,
+}
+
+impl Usage {
+    fn new(node: &Arc<DataNode>, meters: &Arc<Meters>) -> Self {
+        let counter: NodeId = fresh_id(node.now(), &SystemEntropy);
+        Self {
+            node: Arc::clone(node),
+            meters: Arc::clone(meters),
+            reporter: UsageReporter::new(counter.to_string()),
+        }
+    }
+
+    async fn hand_in(&self) -> Result<(), StoreError> {
+        self.reporter.report(self.node.store(), &self.meters, self.node.now()).await
+    }
+}
+
+/// Takes what was counted out of the way of calls, so that there is room to count more.
+async fn collect(usage: Arc<Usage>) {
+    loop {
+        tokio::time::sleep(tasks::COLLECT).await;
+        usage.meters.collect(usage.node.now());
+    }
+}
+
+/// Hands in what was counted, in batches, off every call's path.
+async fn hand_in(usage: Arc<Usage>) {
+    let mut trouble = Trouble::new("what was counted about calls can't be handed in; it is kept");
+    loop {
+        tokio::time::sleep(tasks::FLUSH).await;
+        trouble.note(usage.hand_in().await);
     }
 }
 

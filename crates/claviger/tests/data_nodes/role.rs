@@ -4,7 +4,7 @@ use super::installation::Installation;
 
 /// What the role may do, and nothing else.
 const READ: [&str; 3] = ["data_node_head", "data_node_log", "data_node_rows"];
-const INSERT: [&str; 1] = ["node_reports"];
+const INSERT: [&str; 2] = ["node_reports", "usage_batches"];
 
 #[test]
 fn a_data_nodes_role_reads_its_views_and_adds_its_reports_and_nothing_else() {
@@ -37,7 +37,8 @@ fn a_data_nodes_role_reads_its_views_and_adds_its_reports_and_nothing_else() {
         }
     }
     for table in INSERT {
-        let sql = format!("INSERT INTO {table} VALUES ('{}', 1, 1)", node.id);
+        let rest = if table == "node_reports" { "1, 1" } else { "1, 1, '{}'" };
+        let sql = format!("INSERT INTO {table} VALUES ('{}', {rest})", node.id);
         assert_eq!(asked(&sql), Ok(String::new()), "{sql}");
     }
     let other = scene.database.create_role("other").0;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use claviger_client::Client;
-use claviger_testkit::{Caddy, Claviger, Envoy, Nginx, Redis, Server, Upstream, free_port};
+use claviger_testkit::{Caddy, Claviger, Envoy, Nginx, Postgres, Redis, Server, Upstream, free_port};
 use serde_json::{Value, json};
 
 use super::guide::Guide;
@@ -174,6 +174,31 @@ fn limits() {
     assert_eq!(upstream.seen().len(), 2, "the refused call did not reach it");
     let counters = redis.ask(&["EVAL", "return #redis.call('KEYS', 'claviger:limits:{ks_*}:api_*')", "0"]);
     assert_eq!(counters.as_deref(), Some(":2"), "the rate and the quota were counted there");
+}
+
+#[test]
+fn data_nodes() {
+    let (upstream, database) = (Upstream::start(), Postgres::shared().create_database());
+    let doors = Doors::new(claviger().with_database(database.url()), &upstream);
+    // Roles are the whole cluster's.
+    let (role, ports) = (database.role_name("edge"), [free_port(), free_port(), free_port(), free_port()]);
+    let mut addresses = vec![
+        ("127.0.0.1:7700", doors.address()),
+        ("ROLE edge", format!("ROLE {role}")),
+        ("('edge')", format!("('{role}')")),
+    ];
+    for (shown, port) in ["7800", "7801", "7802", "7803"].into_iter().zip(&ports) {
+        addresses.push((shown, port.address().port().to_string()));
+    }
+    let guide = Guide::read("data-nodes.md", &addresses);
+    guide.run(
+        shell(&doors.claviger)
+            .env("OWNER_URL", database.url())
+            .env("EDGE_URL", database.url_of(&role))
+            .env("KEY", &doors.key)
+            .env("CLAVIGER_KEY", &doors.service_key)
+            .env("CLAVIGER_URL", doors.server.url()),
+    );
 }
 
 /// The status that a caller with this key gets.

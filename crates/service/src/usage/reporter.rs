@@ -2,7 +2,7 @@
 //! the next one made. So nothing is lost to a database that is away, and nothing counted twice.
 
 use claviger_domain::time::Timestamp;
-use claviger_store::{BatchNumber, Counted, CountedAs, Responded, Store, StoreError, UsageBatch, Used};
+use claviger_store::{BatchNumber, Counted, CountedAs, Responded, StoreError, TakesUsage, UsageBatch, Used};
 use claviger_verify::{Measure, Meters, Response, Usage};
 use tokio::sync::Mutex;
 
@@ -33,7 +33,12 @@ impl UsageReporter {
 
     /// Hands in all that was counted so far. When this fails, or is dropped, what was not handed in is kept for the
     /// next time.
-    pub async fn report(&self, store: &Store, meters: &Meters, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn report(
+        &self,
+        store: &impl TakesUsage,
+        meters: &Meters,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut state = self.state.lock().await;
         meters.collect(now);
         loop {

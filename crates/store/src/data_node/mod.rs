@@ -77,6 +77,10 @@ impl DataNodeStore {
         connection.commit().await
     }
 
+    pub(crate) const fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// Wakes its holder when there may be something new to read.
     pub fn changes(&self) -> Changes {
         self.bell.changes()

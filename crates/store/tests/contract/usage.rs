@@ -6,8 +6,8 @@ use claviger_domain::scope::Scope;
 use claviger_domain::time::Timestamp;
 use claviger_domain::usage::UsedKey;
 use claviger_store::{
-    AddedUp, BatchNumber, Counted, CountedAs, LatencyCount, Responded, ResponseFilter, Store, UsageBatch,
-    UsageBy, UsageCount, UsageEnds, UsageFilter, UsageQuery, UsageStep, Used, Visible,
+    AddedUp, BatchNumber, Counted, CountedAs, LatencyCount, Responded, ResponseFilter, Store, TakesUsage,
+    UsageBatch, UsageBy, UsageCount, UsageEnds, UsageFilter, UsageQuery, UsageStep, Used, Visible,
 };
 
 use crate::world::{Place, World, id, later, start};
