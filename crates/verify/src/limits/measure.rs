@@ -61,20 +61,24 @@ impl Measure {
         }
     }
 
-    /// What is left.
-    pub(super) fn allotment(&self, state: u64) -> Allotment {
+    /// How much is left.
+    pub(super) fn remaining(&self, state: u64) -> u32 {
         let limit = self.amount.limit();
-        let (remaining, reset_seconds) = match self.kind {
-            Kind::Rate { rate, now, .. } => {
-                let left = rate.left(state, now);
-                (u32::try_from(left.tokens).unwrap_or(limit), seconds(left.whole_in))
+        match self.kind {
+            Kind::Rate { rate, now, .. } => u32::try_from(rate.left(state, now)).unwrap_or(limit),
+            Kind::Quota { window, .. } => {
+                limit.saturating_sub(u32::try_from(quota::used(state, window)).unwrap_or(u32::MAX))
             }
-            Kind::Quota { window, ends_in, .. } => {
-                let used = u32::try_from(quota::used(state, window)).unwrap_or(u32::MAX);
-                (limit.saturating_sub(used), ends_in)
-            }
+        }
+    }
+
+    /// What is left, and when all is there again.
+    pub(super) fn allotment(&self, state: u64) -> Allotment {
+        let reset_seconds = match self.kind {
+            Kind::Rate { rate, now, .. } => seconds(rate.whole_in(state, now)),
+            Kind::Quota { ends_in, .. } => ends_in,
         };
-        Allotment { limit, remaining, reset_seconds }
+        Allotment { limit: self.amount.limit(), remaining: self.remaining(state), reset_seconds }
     }
 }
 

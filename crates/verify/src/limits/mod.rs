@@ -130,12 +130,15 @@ fn take_from(bound: &AllBound<'_>) -> Result<Result<Allotment, Exceeded>, Closed
     if let Some(exceeded) = worst(all()) {
         return Ok(Err(exceeded));
     }
-    let mut strictest = Allotment::UNBOUND;
+    let mut strictest: Option<(u32, &Measure, u64)> = None;
     for (at, one) in all().enumerate() {
         let taken = one.counter.advance(|state| one.measure.after(state));
         let refused = match taken {
             Some(Ok(state)) => {
-                strictest = strictest.stricter(one.measure.allotment(state));
+                let remaining = one.measure.remaining(state);
+                if strictest.is_none_or(|(least, ..)| remaining < least) {
+                    strictest = Some((remaining, &one.measure, state));
+                }
                 continue;
             }
             Some(Err(exceeded)) => Ok(Err(exceeded)),
@@ -144,7 +147,7 @@ fn take_from(bound: &AllBound<'_>) -> Result<Result<Allotment, Exceeded>, Closed
         all().take(at).for_each(|taken| taken.counter.give_back(&taken.measure));
         return refused;
     }
-    Ok(Ok(strictest))
+    Ok(Ok(strictest.map_or(Allotment::UNBOUND, |(_, measure, state)| measure.allotment(state))))
 }
 
 /// Of the rules that would not let the call pass, the one to be told: rates before quotas, and then the one that lasts

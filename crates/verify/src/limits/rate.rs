@@ -3,7 +3,7 @@
 //! so that roundings never add up, however high the rate. An instant is rounded down to a unit, which is finer than a
 //! microsecond but for the highest rates, and never longer than four.
 
-use claviger_domain::policy_templates::RateLimit;
+use claviger_domain::policy_templates::{RateLimit, RatePeriod};
 use claviger_domain::time::Timestamp;
 
 /// 2020-01-01T00:00:00Z, long before every call.
@@ -17,7 +17,7 @@ const MOST_SHIFT: u32 = 31;
 /// A rate with the units that it is counted in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rate {
-    period: u64,
+    per: RatePeriod,
     /// How many units pass in a period.
     speed: u64,
     /// How many of them are a token, as a power of two.
@@ -25,28 +25,22 @@ pub(super) struct Rate {
     burst: u64,
 }
 
-/// How much of a rate is left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Left {
-    pub(super) tokens: u64,
-    /// Microseconds until all is available again.
-    pub(super) whole_in: u64,
-}
-
 impl Rate {
     pub(super) fn new(limit: RateLimit) -> Self {
         let (period, tokens) = (limit.per.micros(), u64::from(limit.limit));
+        let periods = by_period(limit.per, SPAN).0 + 1;
         // The units of the whole span with a burst on top need at most 62 bits, so that what a call costs can be added
         // to them; and those of a period, times its microseconds, 63.
-        let most = (SPAN / period + 1) * tokens + u64::from(limit.burst);
+        let most = periods * tokens + u64::from(limit.burst);
         let shift = (most.leading_zeros() - 2).min((period * tokens).leading_zeros() - 1).min(MOST_SHIFT);
-        Self { period, speed: tokens << shift, shift, burst: u64::from(limit.burst) << shift }
+        Self { per: limit.per, speed: tokens << shift, shift, burst: u64::from(limit.burst) << shift }
     }
 
     /// An instant in units.
     pub(super) fn at(self, now: Timestamp) -> u64 {
         let micros = u64::try_from(now.as_micros() - ORIGIN).unwrap_or(0).min(SPAN);
-        micros / self.period * self.speed + micros % self.period * self.speed / self.period
+        let (periods, rest) = by_period(self.per, micros);
+        periods * self.speed + by_period(self.per, rest * self.speed).0
     }
 
     pub(super) fn cost(self, tokens: u32) -> u64 {
@@ -75,16 +69,31 @@ impl Rate {
         state <= now
     }
 
-    pub(super) fn left(self, state: u64, now: u64) -> Left {
-        let outstanding = state.saturating_sub(now);
-        Left {
-            tokens: self.burst.saturating_sub(outstanding) >> self.shift,
-            whole_in: self.micros(outstanding),
-        }
+    /// How many tokens are left.
+    pub(super) const fn left(self, state: u64, now: u64) -> u64 {
+        self.burst.saturating_sub(state.saturating_sub(now)) >> self.shift
     }
 
-    fn micros(self, units: u64) -> u64 {
-        units / self.speed * self.period + (units % self.speed * self.period).div_ceil(self.speed)
+    /// Microseconds until all are there again.
+    pub(super) const fn whole_in(self, state: u64, now: u64) -> u64 {
+        self.micros(state.saturating_sub(now))
+    }
+
+    const fn micros(self, units: u64) -> u64 {
+        let period = self.per.micros();
+        units / self.speed * period + (units % self.speed * period).div_ceil(self.speed)
+    }
+}
+
+/// How often a period goes into it, and what is left. Each is named, so that nothing is divided by an unknown.
+const fn by_period(per: RatePeriod, micros: u64) -> (u64, u64) {
+    const SECOND: u64 = RatePeriod::Second.micros();
+    const MINUTE: u64 = RatePeriod::Minute.micros();
+    const HOUR: u64 = RatePeriod::Hour.micros();
+    match per {
+        RatePeriod::Second => (micros / SECOND, micros % SECOND),
+        RatePeriod::Minute => (micros / MINUTE, micros % MINUTE),
+        RatePeriod::Hour => (micros / HOUR, micros % HOUR),
     }
 }
 
@@ -109,15 +118,15 @@ mod tests {
     fn nothing_overflows_and_a_unit_is_at_most_four_microseconds() {
         for limit in extremes() {
             let rate = Rate::new(limit);
-            assert!(rate.period / rate.speed <= 3, "{limit:?}");
+            assert!(rate.per.micros() / rate.speed <= 3, "{limit:?}");
             for now in [Timestamp::MIN, Timestamp::from_micros(1_782_864_000_123_457), Timestamp::MAX] {
                 let now = rate.at(now);
                 let all = rate.take(0, rate.cost(limit.burst), now).expect("a whole burst");
-                assert_eq!(rate.left(all, now).tokens, 0);
+                assert_eq!(rate.left(all, now), 0);
                 assert_eq!(Rate::give_back(all, rate.cost(limit.burst)), now);
                 let dear = rate.take(all, rate.cost(MAX_LIMIT), now);
                 let wait = dear.expect_err("nothing is left");
-                assert!(wait > 0 && wait <= rate.left(all, now).whole_in, "{limit:?}");
+                assert!(wait > 0 && wait <= rate.whole_in(all, now), "{limit:?}");
             }
         }
     }

@@ -1,10 +1,12 @@
 //! What binds one call: the rates and quotas of policy, API and key, and for whom each counts.
 
+use std::hash::{Hash, Hasher};
+
 use claviger_domain::id::{ApiId, KeySetId, SharedKeyId};
 use claviger_domain::policy_templates::{CallLimits, Quota, QuotaPeriod, RateLimit};
 
 /// For whom calls are counted: both living Keys of a set together, or a shared key (surface.md, "Bodies").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     KeySet(KeySetId),
     SharedKey(SharedKeyId),
@@ -28,17 +30,33 @@ pub enum Amount {
 
 /// What is counted under one number. Another rate is counted anew; another quota of the same period keeps what was
 /// used of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counted {
     subject: Subject,
     api: Option<ApiId>,
     pub(super) what: What,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
     Rate(RateLimit),
     Quota(QuotaPeriod),
+}
+
+/// The ends of ids are chance, so that a word of them is enough to find a counter by.
+impl Hash for Counted {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let subject = match self.subject {
+            Subject::KeySet(id) => id.as_u128(),
+            Subject::SharedKey(id) => id.as_u128(),
+        };
+        let api = self.api.map_or(0, |api| api.as_u128()) as u64;
+        let kind = match self.what {
+            What::Rate(_) => 0,
+            What::Quota(_) => 1,
+        };
+        state.write_u64(subject as u64 ^ api.rotate_left(32) ^ kind);
+    }
 }
 
 impl Rule {
