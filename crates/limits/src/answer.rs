@@ -9,8 +9,8 @@ use redis::Value;
 const MOST_MILLISECONDS: i64 = 4_000_000_000_000_000;
 
 /// What the server said of one rule.
-struct Said<'r> {
-    rule: &'r Rule,
+struct Said {
+    rule: Rule,
     wait: u64,
     left: u32,
     whole: u64,
@@ -38,8 +38,8 @@ pub(crate) fn read(answer: &Value, rules: &Rules, cost: u32) -> Option<Result<Al
     Some(worst.map_or(Ok(strictest), Err))
 }
 
-impl<'r> Said<'r> {
-    fn read(rule: &'r Rule, numbers: &[Value], cost: u32) -> Option<Self> {
+impl Said {
+    fn read(rule: Rule, numbers: &[Value], cost: u32) -> Option<Self> {
         let &[Value::Int(wait), Value::Int(left), Value::Int(whole)] = numbers else { return None };
         let in_range = |milliseconds: i64| {
             (0..=MOST_MILLISECONDS).contains(&milliseconds).then_some(milliseconds.unsigned_abs())

@@ -19,7 +19,7 @@ pub(crate) fn invocation<'s>(script: &'s Script, rules: &Rules, cost: u32) -> Sc
             Amount::Rate(rate) => (per_rate(rate.per), rate.limit, rate.burst),
             Amount::Quota(quota) => (per_quota(quota.per), quota.limit, quota.limit),
         };
-        invocation.key(key(rule)).arg(period).arg(limit).arg(burst);
+        invocation.key(key(&rule)).arg(period).arg(limit).arg(burst);
     }
     invocation
 }

@@ -55,7 +55,7 @@ struct Counter(AtomicU64);
 const CLOSED: u64 = u64::MAX;
 
 /// The counter was closed by a sweep; there is, or can be, another.
-struct Closed(Counted);
+struct Closed;
 
 impl Limits {
     /// Takes what a call costs from each of the rules that bind its decision, which becomes a refusal if one of them
@@ -72,14 +72,15 @@ impl Limits {
         loop {
             let mut bound = [const { None }; MOST_RULES];
             for (place, rule) in bound.iter_mut().zip(rules.iter()) {
-                let counted = rule.counted();
-                let counter = counters.get_or_insert_with(counted, Counter::default);
-                *place = Some(Bound { counted, counter, measure: Measure::new(rule.amount, cost, now) });
+                let counter = counters.get_or_insert_with(rule.counted(), Counter::default);
+                *place = Some(Bound { counter, measure: Measure::new(rule.amount, cost, now) });
             }
             match take_from(&bound) {
                 Ok(taken) => return taken,
-                // Whoever closed it is about to remove it, or was held up: it is removed here.
-                Err(Closed(counted)) => _ = counters.remove_if(&counted, |_, counter| counter.is_closed()),
+                // Whoever closed one is about to remove it, or was held up: it is removed here.
+                Err(Closed) => rules.iter().for_each(|rule| {
+                    let _ = counters.remove_if(&rule.counted(), |_, counter| counter.is_closed());
+                }),
             }
         }
     }
@@ -117,7 +118,6 @@ impl Limits {
 
 /// One rule of a call, with its counter.
 struct Bound<'c> {
-    counted: Counted,
     counter: &'c Counter,
     measure: Measure,
 }
@@ -142,7 +142,7 @@ fn take_from(bound: &AllBound<'_>) -> Result<Result<Allotment, Exceeded>, Closed
                 continue;
             }
             Some(Err(exceeded)) => Ok(Err(exceeded)),
-            None => Err(Closed(one.counted)),
+            None => Err(Closed),
         };
         all().take(at).for_each(|taken| taken.counter.give_back(&taken.measure));
         return refused;

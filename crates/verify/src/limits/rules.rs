@@ -72,28 +72,28 @@ impl Rule {
 /// A policy or a shared key, and an API, have a rate and a quota each.
 pub(super) const MOST_RULES: usize = 4;
 
-/// All rules that bind one call. Those of the API come first: they count a part of what the others count, so that
-/// whoever is refused by a wider one finds the narrower one used up only by calls that the wider one refuses too.
+/// All rules that bind one call.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    rules: [Option<Rule>; MOST_RULES],
+    subject: Subject,
+    of_api: Option<(ApiId, CallLimits)>,
+    own: CallLimits,
 }
 
 impl Rules {
-    pub fn new(subject: Subject, of_api: Option<(ApiId, CallLimits)>, own: CallLimits) -> Self {
-        let rule = |api, amount| Rule { subject, api, amount };
-        let (api, of_api) = of_api.map_or((None, CallLimits::default()), |(id, limits)| (Some(id), limits));
-        Self {
-            rules: [
-                of_api.rate_limit.map(|rate| rule(api, Amount::Rate(rate))),
-                of_api.quota.map(|quota| rule(api, Amount::Quota(quota))),
-                own.rate_limit.map(|rate| rule(None, Amount::Rate(rate))),
-                own.quota.map(|quota| rule(None, Amount::Quota(quota))),
-            ],
-        }
+    pub const fn new(subject: Subject, of_api: Option<(ApiId, CallLimits)>, own: CallLimits) -> Self {
+        Self { subject, of_api, own }
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Rule> + Clone {
-        self.rules.iter().flatten()
+    /// Those of the API come first: they count a part of what the others count, so that whoever is refused by a wider
+    /// one finds the narrower one used up only by calls that the wider one refuses too.
+    pub fn iter(&self) -> impl Iterator<Item = Rule> + '_ {
+        let of = |api: Option<ApiId>, limits: CallLimits| {
+            let amounts = [limits.rate_limit.map(Amount::Rate), limits.quota.map(Amount::Quota)];
+            let subject = self.subject;
+            amounts.into_iter().flatten().map(move |amount| Rule { subject, api, amount })
+        };
+        let of_api = self.of_api.into_iter().flat_map(move |(api, limits)| of(Some(api), limits));
+        of_api.chain(of(None, self.own))
     }
 }
