@@ -31,6 +31,7 @@ mod service_keys;
 mod shared_keys;
 mod source;
 mod subscriptions;
+mod usage;
 mod verify;
 
 pub use app::{BODY_TIMEOUT, Options};

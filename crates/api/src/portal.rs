@@ -1,10 +1,13 @@
 //! `/v1/portal`: what a person with no account may do who holds the portal link of an outside key. They come with
 //! the link's token, or with the portal's own session, which is the one cookie that `/v1` takes.
 
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequestParts, MatchedPath, State};
 use axum::response::{IntoResponse, Response};
+use claviger_service::ListParameters;
 use claviger_service::portal::{Begun, Pass, Visit};
+use claviger_wire::Page;
 use claviger_wire::portal as wire;
+use claviger_wire::usage;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -28,23 +31,42 @@ const TOKEN: &str = "clv_portal_";
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(trade, leave)).routes(routes!(read)).routes(routes!(set_secret))
+    let own = OpenApiRouter::new().routes(routes!(trade, leave)).routes(routes!(read));
+    own.routes(routes!(set_secret)).routes(routes!(usage))
 }
 
 /// A visitor whose link or session is good.
 pub(crate) struct Visiting(Visit);
 
+/// The same, with the parameters that the document names.
+pub(crate) struct Looking(Visit, ListParameters);
+
 impl FromRequestParts<App> for Visiting {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
-        let source = source::of(&parts.extensions, &parts.headers, &app.options.trusted);
-        let pass = pass(&parts.method, &parts.headers).ok_or_else(Refused::no_visitor)?;
-        let mut visit = app.service.portal_sign_in(pass, source).await.map_err(Refused::of_visitor)?;
+        let mut visit = visit(parts, app).await?;
         Query::parse(parts.uri.query(), &[])?;
         visit.idempotency = claim(parts)?;
         Ok(Self(visit))
     }
+}
+
+impl FromRequestParts<App> for Looking {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
+        let visit = visit(parts, app).await?;
+        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let query = Query::parse(parts.uri.query(), app.known_parameters(route, &parts.method))?;
+        Ok(Self(visit, ListParameters { path: parts.uri.path().to_owned(), pairs: query.into_pairs() }))
+    }
+}
+
+async fn visit(parts: &Parts, app: &App) -> Result<Visit, Refused> {
+    let source = source::of(&parts.extensions, &parts.headers, &app.options.trusted);
+    let pass = pass(&parts.method, &parts.headers).ok_or_else(Refused::no_visitor)?;
+    app.service.portal_sign_in(pass, source).await.map_err(Refused::of_visitor)
 }
 
 /// What the request presents. A session changes nothing at the word of another site.
@@ -144,6 +166,21 @@ pub(crate) async fn leave(State(app): State<App>, _: Visiting, headers: HeaderMa
 )]
 pub(crate) async fn read(State(app): State<App>, Visiting(visit): Visiting) -> Answered<Shown<wire::Portal>> {
     Ok(Shown(app.service.portal_read(&visit).await.map_err(Refused::of_visitor)?))
+}
+
+/// Counts the calls of the key that the link belongs to, by step of time.
+#[utoipa::path(
+    get,
+    path = "/v1/portal/usage",
+    tag = "Portal",
+    params(("from" = Option<String>, Query, description = "The instant or day that it begins with; a day before `to` if it is left out."), ("to" = Option<String>, Query, description = "The instant or day that it ends before; now if it is left out."), ("step" = Option<String>, Query, description = "`minute`, `hour` (default) or `day`. A range has 1,500 steps at most."), ("by" = Option<String>, Query, description = "`code`, for the reasons of refusals; left out, all together."), ("limit" = Option<u32>, Query, description = "1 to 1,500; 200 if it is left out."), ("cursor" = Option<String>, Query, description = "Where the page begins: a `next_cursor`.")),
+    responses((status = 200, body = Page<usage::Count>))
+)]
+pub(crate) async fn usage(
+    State(app): State<App>,
+    Looking(visit, given): Looking,
+) -> Answered<Shown<Page<usage::Count>>> {
+    Ok(Shown(app.service.portal_usage(&visit, &given).await.map_err(Refused::of_visitor)?))
 }
 
 /// Sets the key's secret, generated or typed. Where one is set, it has to be given; it dies at once.

@@ -14,7 +14,7 @@ use crate::openapi::{self, Base};
 use crate::refused::Refused;
 use crate::{
     apis, applications, docs, environments, events, groups, health, key_sets, members, nodes, organizations,
-    permission_groups, policy_templates, portal, service_keys, shared_keys, subscriptions, verify,
+    permission_groups, policy_templates, portal, service_keys, shared_keys, subscriptions, usage, verify,
 };
 
 /// What the handlers of `service` share, and all of them under `frame`.
@@ -61,6 +61,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(verify::routes())
         .merge(events::routes())
         .merge(nodes::routes())
+        .merge(usage::routes())
 }
 
 fn method_not_allowed() -> Refused {
@@ -98,6 +99,7 @@ mod tests {
             verify::routes(),
             events::routes(),
             nodes::routes(),
+            usage::routes(),
         ] {
             for (name, schema) in routes.into_openapi().components.unwrap_or_default().schemas {
                 let shape = serde_json::to_string(&schema).expect("serialises");

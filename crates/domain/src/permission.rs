@@ -102,6 +102,7 @@ permissions! {
     SharedKeysClearSecret = "shared_keys:clear_secret", "Clear the secret of an outside key.";
     SharedKeysPortalLink = "shared_keys:portal_link", "Make or withdraw the portal link of an outside key.";
     SharedKeysRetrieve = "shared_keys:retrieve", "Retrieve the credentials of a shared key.";
+    UsageRead = "usage:read", "See how often APIs are called, by whom, and what was answered.";
     EventsRead = "events:read", "Read the log.";
     EventsExport = "events:export", "Export the log.";
     NodesRead = "nodes:read", "See the nodes and how far behind each is.";

@@ -113,31 +113,32 @@ impl DefaultRole {
                     | "nodes:enroll"
                     | "nodes:delete"
             ),
-            Self::GroupAdmin => {
-                match collection {
-                    "apis" | "applications" | "subscriptions" | "key_sets" | "service_keys"
-                    | "shared_keys" => act != "act_for",
-                    "role_grants" | "keys" | "verify" => true,
-                    "groups" => matches!(act, "read" | "update"),
-                    "members" => matches!(act, "read"),
-                    "events" | "organizations" | "environments" | "policy_templates"
-                    | "permission_groups" => act == "read",
-                    _ => false,
+            Self::GroupAdmin => match collection {
+                "apis" | "applications" | "subscriptions" | "key_sets" | "service_keys" | "shared_keys" => {
+                    act != "act_for"
                 }
-            }
+                "role_grants" | "keys" | "verify" => true,
+                "groups" => matches!(act, "read" | "update"),
+                "members" => matches!(act, "read"),
+                "events" | "organizations" | "environments" | "policy_templates" | "permission_groups"
+                | "usage" => act == "read",
+                _ => false,
+            },
             Self::Contributor => match collection {
                 "apis" | "applications" | "shared_keys" => act != "delete",
                 "subscriptions" => true,
                 "key_sets" => !matches!(act, "policy"),
                 "verify" => true,
-                "organizations" | "groups" | "environments" | "policy_templates" => act == "read",
+                "organizations" | "groups" | "environments" | "policy_templates" | "usage" => act == "read",
                 _ => false,
             },
             Self::Consumer => match collection {
                 "applications" => matches!(act, "read" | "create" | "update"),
                 "subscriptions" => matches!(act, "read" | "create" | "end" | "renew"),
                 "key_sets" => matches!(act, "read" | "update" | "regenerate" | "retrieve" | "issue"),
-                "organizations" | "groups" | "environments" | "apis" | "policy_templates" => act == "read",
+                "organizations" | "groups" | "environments" | "apis" | "policy_templates" | "usage" => {
+                    act == "read"
+                }
                 _ => false,
             },
             Self::Guest => matches!(

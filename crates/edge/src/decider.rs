@@ -22,7 +22,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Decider {
     pub(crate) index: Arc<Index>,
-    meters: Arc<Meters>,
+    pub(crate) meters: Arc<Meters>,
     failures: Arc<Failures>,
     limiter: Limiter,
     pub(crate) trusted: TrustedPeers,

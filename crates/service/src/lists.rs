@@ -19,7 +19,8 @@ const MAX_LIMIT: u32 = 200;
 const MAX_VALUE: usize = 500;
 /// How many values all filters may have together.
 const MAX_VALUES: usize = 100;
-const INSTANT: &str = "a time in RFC 3339, such as 2026-07-01T12:00:00Z, between the years 1970 and 9999";
+pub(crate) const INSTANT: &str =
+    "a time in RFC 3339, such as 2026-07-01T12:00:00Z, between the years 1970 and 9999";
 
 /// The query of a list as it came: decoded pairs, and the path that its cursors are bound to.
 #[derive(Debug, Clone, Default)]
@@ -117,6 +118,24 @@ impl<'a> Parameters<'a> {
         Ok(text.map(str::to_owned))
     }
 
+    /// How many items a page has at most.
+    pub(crate) fn limit(&mut self, default: u32, most: u32) -> Result<u32, Error> {
+        let size = format!("a whole number from 1 to {most}");
+        let limit = self.parsed("limit", &size)?.unwrap_or(default);
+        if (1..=most).contains(&limit) { Ok(limit) } else { Err(bad("limit", format!("must be {size}"))) }
+    }
+
+    /// Refuses what nobody asked for.
+    pub(crate) fn all_read(&mut self) -> Result<(), Error> {
+        // How far this node has come was asked before the list is read.
+        self.read.insert("wait_for");
+        let unread = self.given.pairs.iter().find(|(name, _)| !self.read.contains(name.as_str()));
+        match unread {
+            Some((name, _)) => Err(bad(name, "is not a parameter of this list")),
+            None => Ok(()),
+        }
+    }
+
     /// Reads what all lists take, and refuses what nobody asked for. `sorts` are the documented fields,
     /// the default one first.
     pub(crate) fn finish<F, S: Copy>(
@@ -127,13 +146,7 @@ impl<'a> Parameters<'a> {
         filter: F,
         visible: Visible,
     ) -> Result<ListQuery<F, S>, Error> {
-        let size = format!("a whole number from 1 to {MAX_LIMIT}");
-        let limit = self.parsed("limit", &size)?.unwrap_or(DEFAULT_LIMIT);
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(bad("limit", format!("must be {size}")));
-        }
-        // How far this node has come was asked before the list is read.
-        self.read.insert("wait_for");
+        let limit = self.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
         let count = self.parsed("count", "true or false")?.unwrap_or(false);
         let (sort, descending) = self.sort(sorts)?;
         let cursor = match self.one("cursor")? {
@@ -143,10 +156,7 @@ impl<'a> Parameters<'a> {
             }
             None => None,
         };
-        if let Some((name, _)) = self.given.pairs.iter().find(|(name, _)| !self.read.contains(name.as_str()))
-        {
-            return Err(bad(name, "is not a parameter of this list"));
-        }
+        self.all_read()?;
         Ok(ListQuery { limit, sort, descending, cursor, visible, filter, count })
     }
 
@@ -170,11 +180,18 @@ impl<'a> Parameters<'a> {
 }
 
 fn binding(given: &ListParameters, request: &Request) -> String {
-    let page_alone = ["cursor", "limit", "count", "wait_for"];
-    let mut pairs: Vec<_> =
-        given.pairs.iter().filter(|(name, _)| !page_alone.contains(&name.as_str())).collect();
-    pairs.sort();
-    format!("{} {} {pairs:?}", request.caller.service_key_id, given.path)
+    given.binding(&request.caller.service_key_id.to_string())
+}
+
+impl ListParameters {
+    /// What a cursor is bound to: who asks, path and filters, whatever their order.
+    pub(crate) fn binding(&self, caller: &str) -> String {
+        let page_alone = ["cursor", "limit", "count", "wait_for"];
+        let mut pairs: Vec<_> =
+            self.pairs.iter().filter(|(name, _)| !page_alone.contains(&name.as_str())).collect();
+        pairs.sort();
+        format!("{caller} {} {pairs:?}", self.path)
+    }
 }
 
 impl Service {

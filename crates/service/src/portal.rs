@@ -60,6 +60,13 @@ pub struct Begun {
     pub session: wire::Session,
 }
 
+impl Visit {
+    /// The key that the link belongs to.
+    pub(crate) const fn key_id(&self) -> SharedKeyId {
+        self.shared_key_id
+    }
+}
+
 impl Claims for Visit {
     fn caller(&self) -> String {
         self.shared_key_id.to_string()

@@ -1,6 +1,7 @@
 //! What was counted about calls: on its way from the meters to the database, and read from there (product.md C10,
 //! E6).
 
+mod read;
 mod reporter;
 
 pub use self::reporter::UsageReporter;

@@ -23,6 +23,7 @@ pub mod scope;
 pub mod service_keys;
 pub mod shared_keys;
 pub mod subscriptions;
+pub mod usage;
 pub mod verify;
 pub mod which_key;
 

@@ -86,6 +86,7 @@ const OPEN_TO_ALL: &[&str] = &[
     "GET /v1/events/proof",
     "GET /v1/nodes/{id}",
     "POST /v1/key-sets/bulk",
+    "GET /v1/usage",
     "POST /v1/verify",
     "POST /v1/verify/batch",
 ];

@@ -482,6 +482,11 @@ impl<'w> Stage<'w> {
                 self.after(&format!("/v1/applications/{application}/suspend")).await;
                 Ready::new(format!("/v1/applications/{application}/activate"), 200)
             }
+            "GET /v1/usage" => Ready::new("/v1/usage?step=day&by=api", 200),
+            "GET /v1/apis/{id}/usage" => {
+                Ready::new(format!("/v1/apis/{}/usage?by=code", self.api), 200).also(&["usage:read"])
+            }
+            "GET /v1/apis/{id}/calls" => Ready::new(format!("/v1/apis/{}/calls", self.api), 200),
             "GET /v1/applications/{id}/impact" => {
                 Ready::new(format!("/v1/applications/{}/impact?act=suspend", self.application().await), 200)
             }

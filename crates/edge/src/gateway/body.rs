@@ -136,7 +136,11 @@ impl Body for Passing {
         this.pends.store(polled.is_pending(), Ordering::Relaxed);
         match polled {
             Poll::Ready(Some(Ok(mut frame))) => {
-                this.call.touch();
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                match this.direction {
+                    Direction::ToUpstream(_) => this.call.receive(bytes),
+                    Direction::ToCaller => this.call.send(bytes),
+                }
                 if let Some(trailers) = frame.trailers_mut() {
                     this.clean(trailers);
                 }

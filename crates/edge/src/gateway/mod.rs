@@ -2,6 +2,7 @@
 //! door does, on the bytes that it passes on; it keeps nothing of what passes, waits for nobody for ever, and
 //! cuts what would now be refused.
 
+mod account;
 mod body;
 mod connector;
 mod cors;
@@ -26,9 +27,11 @@ use claviger_verify::{Allotment, Failures, Index, Meters};
 use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -37,6 +40,7 @@ pub use self::connector::upstream_tls;
 
 pub(crate) use self::headers::is_ours;
 
+use self::account::Account;
 use self::body::{Direction, Outgoing, Passing};
 use self::connector::Pools;
 use self::cors::Grant;
@@ -163,30 +167,41 @@ impl Gateway {
         let id = self.request_ids.of(request.headers());
         let caller = headers::upgrade(request.headers()).map(|protocol| (protocol, upgraded(&mut request)));
         let (parts, body) = request.into_parts();
-        let mut grant = None;
-        let answered = match self.admit(&parts, peer, end, &mut grant).await {
+        let (began, mut noted, mut open) = (Instant::now(), Noted::default(), None);
+        let answered = match self.admit(&parts, peer, &id, end, &mut noted).await {
             Ok(Admitted::Preflight(headers)) => Ok(no_content(headers)),
-            Ok(Admitted::Passage(passage)) => self.pass(passage, parts, body, peer, tls, &id, caller).await,
+            Ok(Admitted::Passage(passage)) => {
+                open = Some(Arc::clone(&passage.call));
+                self.pass(passage, parts, body, peer, tls, &id, caller).await
+            }
             Err(problem) => Err(problem),
         };
         let mut response = match answered {
             Ok(response) => response,
             Err(problem) => problem.into_response(&id, false).map(GatewayBody::Whole),
         };
-        if let Some(grant) = grant {
+        if let Some(grant) = noted.grant {
             grant.put(response.headers_mut());
+        }
+        if let Some(mut account) = noted.account {
+            account.answer(response.status(), began.elapsed());
+            match open {
+                Some(call) => call.keep(account),
+                None => account.close(0, response.body().size_hint().lower()),
+            }
         }
         response.headers_mut().insert(REQUEST_ID, id.0);
         response
     }
 
-    /// What the call may do. `grant` is set as soon as it is known which pages may read the answer.
+    /// What the call may do. What is known of it by then is noted also where it may do nothing.
     async fn admit(
         &self,
         parts: &Parts,
         peer: SocketAddr,
+        id: &RequestId,
         end: Option<CancellationToken>,
-        grant: &mut Option<Grant>,
+        noted: &mut Noted,
     ) -> Result<Admitted, Problem> {
         if parts.method == Method::CONNECT || parts.method == Method::TRACE {
             return Err(problems::METHOD_NOT_ALLOWED);
@@ -208,7 +223,9 @@ impl Gateway {
         let admitted = self.decider.decide(&call, |decided| {
             let routing = decided.door.filter(|door| door.exposed()).and_then(|door| door.routing());
             let cors = routing.and_then(|routing| routing.cors.as_ref());
-            *grant = cors.map(|cors| Grant::of(cors, &parts.headers));
+            noted.grant = cors.map(|cors| Grant::of(cors, &parts.headers));
+            let (meters, id) = (Arc::clone(&self.decider.meters), id.0.to_str().unwrap_or_default());
+            noted.account = Some(Account::open(meters, decided, parts, id, self.decider.now()));
             match decided.refusal() {
                 Some(problem) => Err(problem),
                 None => Ok(Admitted::Passage(self.passage(&call, decided, end))),
@@ -367,6 +384,14 @@ impl Gateway {
         }
         response.map(|_| GatewayBody::Whole(Full::default()))
     }
+}
+
+/// What is known of a call once it was decided on.
+#[derive(Default)]
+struct Noted {
+    /// Which pages may read the answer.
+    grant: Option<Grant>,
+    account: Option<Account>,
 }
 
 enum Admitted {

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::account::Account;
 use crate::decider::{Decided, Decider};
 
 /// How often it is looked whether something changed. A part of the second within which a call is cut.
@@ -53,6 +54,11 @@ pub(super) struct OpenCall {
     began: Instant,
     /// When something last moved, in milliseconds since it began.
     moved: AtomicU64,
+    /// Bytes of bodies, from the caller and to the caller.
+    received: AtomicU64,
+    sent: AtomicU64,
+    /// Closed when the call is over.
+    account: OnceLock<Account>,
 }
 
 /// A body that can be let go of by whoever cuts its call.
@@ -90,6 +96,9 @@ impl OpenCalls {
             why: OnceLock::new(),
             began: Instant::now(),
             moved: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            account: OnceLock::new(),
         });
         self.shard(number).lock().insert(number, Arc::downgrade(&call));
         call
@@ -189,8 +198,26 @@ impl OpenCall {
         &self.cut
     }
 
+    /// Keeps the account until the call is over.
+    pub(super) fn keep(&self, account: Account) {
+        // There is one answer, and so one account.
+        let _ = self.account.set(account);
+    }
+
+    /// So many bytes came from the caller.
+    pub(super) fn receive(&self, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.touch();
+    }
+
+    /// So many bytes are on their way to the caller.
+    pub(super) fn send(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.touch();
+    }
+
     /// Something moved, in either direction.
-    pub(super) fn touch(&self) {
+    fn touch(&self) {
         let since = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.moved.store(since, Ordering::Relaxed);
     }
@@ -215,6 +242,9 @@ impl OpenCall {
 impl Drop for OpenCall {
     fn drop(&mut self) {
         self.all.shard(self.number).lock().remove(&self.number);
+        if let Some(account) = self.account.take() {
+            account.close(*self.received.get_mut(), *self.sent.get_mut());
+        }
     }
 }
 

@@ -19,7 +19,10 @@ pub(super) async fn carry(caller: OnUpgrade, upstream: OnUpgrade, call: Arc<Open
         let (caller, upstream) = tokio::try_join!(caller, upstream).map_err(io::Error::other)?;
         let (from_caller, to_caller) = split(TokioIo::new(caller));
         let (from_upstream, to_upstream) = split(TokioIo::new(upstream));
-        tokio::try_join!(pump(from_caller, to_upstream, &call), pump(from_upstream, to_caller, &call))
+        tokio::try_join!(
+            pump(from_caller, to_upstream, |bytes| call.receive(bytes)),
+            pump(from_upstream, to_caller, |bytes| call.send(bytes))
+        )
     };
     let ended = tokio::select! {
         carried = carried => carried.err().map(|error| error.to_string()),
@@ -35,7 +38,7 @@ pub(super) async fn carry(caller: OnUpgrade, upstream: OnUpgrade, call: Arc<Open
 async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    call: &OpenCall,
+    moved: impl Fn(usize),
 ) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -43,7 +46,7 @@ async fn pump(
         if read == 0 {
             return to.shutdown().await;
         }
-        call.touch();
+        moved(read);
         to.write_all(&buffer[..read]).await?;
         to.flush().await?;
     }

@@ -89,13 +89,13 @@ impl Decision {
         self.as_of
     }
 
-    /// The API that was asked for, if there is one and the asker may know of it.
-    pub(crate) fn met_api(&self) -> Option<ApiId> {
+    /// The API that was asked for, if there is one and the asker may know of it: for meters.
+    pub fn met_api(&self) -> Option<ApiId> {
         self.world.catalog.api(self.met.api?).map(|api| api.id)
     }
 
-    /// The key that was presented, proved or not.
-    pub(crate) fn met_key(&self) -> Option<UsedKey> {
+    /// The key that was presented, proved or not: for meters, and never for the caller.
+    pub fn met_key(&self) -> Option<UsedKey> {
         self.met.whose.map(|whose| match whose {
             Whose::Key(key) => UsedKey::Key { id: key.id, key_set_id: key.key_set },
             Whose::Shared { id, .. } => UsedKey::Shared(id),

@@ -69,6 +69,8 @@ pub(super) const APIS: Noun = Noun {
             .says(&[("exposed", false)]),
         reading("impact", "Say which shared keys a change of `requires` would break", "/v1/apis/{id}/impact")
             .flags(&[&[parameter("requires", "none, key, secret or key_and_secret").required()]]),
+        super::usage::OF_API,
+        super::usage::CALLS,
         delete("delete", "Delete an API that nothing uses", "/v1/apis/{id}"),
     ],
 };

@@ -3,6 +3,7 @@
 mod catalog;
 mod people;
 mod sharing;
+mod usage;
 mod workspace;
 
 use super::verb::{Flag, Noun, parameter, text};
@@ -22,6 +23,7 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &people::PERMISSIONS,
     &people::PERMISSION_GROUPS,
     &people::SERVICE_KEYS,
+    &usage::USAGE,
     &people::EVENTS,
     &people::NODES,
 ];
