@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
+#[path = "gateway/counting.rs"]
+mod counting;
 #[path = "gateway/git.rs"]
 mod git;
 #[path = "gateway/installation.rs"]

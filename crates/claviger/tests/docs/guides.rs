@@ -201,6 +201,20 @@ fn data_nodes() {
     );
 }
 
+#[test]
+fn what_is_counted() {
+    let upstream = Upstream::start();
+    let doors = Doors::new(claviger(), &upstream);
+    let gateway = doors.server.gateway_url().replace("http://", "");
+    let guide = Guide::read("usage.md", &[("127.0.0.1:7701", gateway), ("127.0.0.1:7700", doors.address())]);
+    let mut shell = shell(&doors.claviger);
+    shell
+        .env("KEY", &doors.key)
+        .env("CLAVIGER_URL", doors.server.url())
+        .env("CLAVIGER_KEY", &doors.service_key);
+    guide.run(&mut shell);
+}
+
 /// The status that a caller with this key gets.
 fn status_of(address: &str, key: &str) -> String {
     let output = Command::new("curl")

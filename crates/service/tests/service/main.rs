@@ -28,6 +28,7 @@ mod shared_keys;
 mod subscriptions;
 mod transitions;
 mod undo;
+mod usage;
 mod verify;
 mod which_key;
 mod workspace;
