@@ -173,7 +173,7 @@ pub(crate) async fn read(State(app): State<App>, Visiting(visit): Visiting) -> A
     get,
     path = "/v1/portal/usage",
     tag = "Portal",
-    params(("from" = Option<String>, Query, description = "The instant or day that it begins with; a day before `to` if it is left out."), ("to" = Option<String>, Query, description = "The instant or day that it ends before; now if it is left out."), ("step" = Option<String>, Query, description = "`minute`, `hour` (default) or `day`. A range has 1,500 steps at most."), ("by" = Option<String>, Query, description = "`code`, for the reasons of refusals; left out, all together."), ("limit" = Option<u32>, Query, description = "1 to 1,500; 200 if it is left out."), ("cursor" = Option<String>, Query, description = "Where the page begins: a `next_cursor`.")),
+    params(("from" = Option<String>, Query, description = "The instant or day that it begins with; a day before `to` if it is left out."), ("to" = Option<String>, Query, description = "The instant or day that it ends before; the end of the running step if it is left out."), ("step" = Option<String>, Query, description = "`minute`, `hour` (default) or `day`. A range has 1,500 steps at most."), ("by" = Option<String>, Query, description = "`code`, for the reasons of refusals; left out, all together."), ("limit" = Option<u32>, Query, description = "1 to 1,500; 200 if it is left out."), ("cursor" = Option<String>, Query, description = "Where the page begins: a `next_cursor`.")),
     responses((status = 200, body = Page<usage::Count>))
 )]
 pub(crate) async fn usage(

@@ -39,8 +39,13 @@ impl Installation {
 
     /// By code, as this server tells.
     async fn counted(client: &Client) -> Vec<(String, u64)> {
-        let counted =
-            client.get("/v1/apis/behind/usage?step=day&by=code").send::<Value>().await.unwrap().body;
+        let counted = client
+            .get("/v1/apis/behind/usage")
+            .query(&[("step", "day"), ("by", "code")])
+            .send::<Value>()
+            .await
+            .unwrap()
+            .body;
         let items = counted["items"].as_array().unwrap().iter();
         let mut counted: Vec<_> = items
             .map(|item| (item["code"].as_str().unwrap().to_owned(), item["calls"].as_u64().unwrap()))
@@ -90,7 +95,7 @@ fn c10_calls_sent_are_calls_counted_also_at_the_end_of_the_server() {
             && good["key_set_id"] == installation.key_set.as_str()
     );
     assert!(responses.iter().any(|response| response["status"] == 401 && response["key_id"].is_null()));
-    let usage = installation.client.get("/v1/usage?step=day&by=api").send::<Value>();
+    let usage = installation.client.get("/v1/usage").query(&[("step", "day"), ("by", "api")]).send::<Value>();
     let usage = installation.runtime.block_on(usage).unwrap().body;
     assert_eq!(usage["items"][0]["latency"]["answers"], 21, "{usage}");
     // What comes last is written when the server ends.

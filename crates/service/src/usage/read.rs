@@ -158,11 +158,13 @@ fn range(parameters: &mut Parameters<'_>, now: Timestamp) -> Result<Range, Error
         Some("day") => UsageStep::Day,
         Some(_) => return Err(bad("step", "must be minute, hour or day")),
     };
-    let until: Timestamp = parameters.parsed("to", INSTANT)?.unwrap_or(now);
+    // The step that is running is a part of what there is by now.
+    let running = || step.begins(now).plus_seconds(step.seconds());
+    let until: Timestamp = parameters.parsed("to", INSTANT)?.unwrap_or_else(running);
     let day_before = until.plus_seconds(-super::DAY_SECONDS);
     let from: Timestamp = parameters.parsed("from", INSTANT)?.unwrap_or(day_before);
     if from >= until {
-        return Err(bad("from", "must be before `to`, which is now if it is left out"));
+        return Err(bad("from", "must be before `to`"));
     }
     let from = step.begins(from);
     if until.seconds_since(from) / step.seconds() > MOST_STEPS {

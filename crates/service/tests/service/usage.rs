@@ -27,8 +27,9 @@ impl World {
     async fn call(&self, api: Option<&str>, key: &str, secret: Option<&str>, times: usize) {
         let asker = self.service.verify_sign_in(&self.owner.value, None).expect("may ask");
         for _ in 0..times {
-            let question =
-                json!({"api": api, "credential": {"key": key, "secret": secret}, "ip": "203.0.113.7"});
+            let mut question = json!({"credential": {"key": key}, "ip": "203.0.113.7"});
+            api.into_iter().for_each(|api| question["api"] = api.into());
+            secret.into_iter().for_each(|secret| question["credential"]["secret"] = secret.into());
             self.service.verify(&asker, body(question)).await.expect("decided");
         }
     }

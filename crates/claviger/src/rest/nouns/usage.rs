@@ -16,7 +16,7 @@ const COLUMNS: &[Column] = &[
 
 const RANGE: &[Flag] = &[
     parameter("from", "The instant or day that it begins with; otherwise a day before its end"),
-    parameter("to", "The instant or day that it ends before; otherwise now"),
+    parameter("to", "The instant or day that it ends before; otherwise the end of the running step"),
     parameter("step", "minute, hour (default) or day"),
     parameter("by", "key, api, application or code; otherwise all together"),
 ];
