@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use claviger_domain::credential::{self, CredentialKind, Generated};
 use claviger_domain::event::Position;
-use claviger_domain::id::{Id, Kind, NodeId, NodeKind};
+use claviger_domain::id::{Id, Kind, NodeId};
 use claviger_domain::time::Timestamp;
 use claviger_keeper::{Keeper, Keys};
 use claviger_limits::Limiter;
@@ -101,7 +101,7 @@ impl Service {
             failures: Arc::new(Failures::new(options.failures_per_minute)),
             sign_in_failures: Failures::new(options.failures_per_minute),
             retrievals: TaskTracker::new(),
-            reporter: UsageReporter::new(fresh_id::<NodeKind>(clock.now(), entropy.as_ref()).to_string()),
+            reporter: UsageReporter::new(format!("{} {}", options.node_id, clock.now().as_micros())),
             instance_id: instance.instance_id,
             store,
             keeper,

@@ -103,9 +103,9 @@ fn c10_calls_sent_are_calls_counted_also_at_the_end_of_the_server() {
     let Installation { claviger, server, runtime, .. } = installation;
     let (status, log) = server.stop();
     assert!(status.success(), "{log}");
-    let again = claviger.serve();
     let key = claviger.run_on_data(&["owner-key", "--json"]);
     let key: Value = serde_json::from_str(&key.stdout).unwrap();
+    let again = claviger.serve();
     let client = Client::new(&again.url()).unwrap().with_key(key["service_key"].as_str().unwrap()).unwrap();
     runtime.block_on(eventually(&client, &codes(4, 2, 75)));
 }
