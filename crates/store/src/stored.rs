@@ -50,11 +50,13 @@ pub(crate) async fn apply<N: Stored>(
     let before = N::load(reader, id).await?;
     let after = N::apply(before.clone(), event.at, &event.body)?;
     match (before, after) {
-        (None, Some(after)) => after.insert(reader, event).await,
-        (Some(before), Some(after)) if before != after => after.update(&before, reader, event).await,
-        (Some(before), None) => before.hide(reader, event).await,
-        _ => Ok(()),
+        (None, Some(after)) => after.insert(reader, event).await?,
+        (Some(before), Some(after)) if before != after => after.update(&before, reader, event).await?,
+        (Some(before), None) => before.hide(reader, event).await?,
+        _ => {}
     }
+    // A name that is taken is told to whoever appended it, not at the end to all.
+    reader.flush().await
 }
 
 /// Writes a noun's side table anew: one row for each of `others`.
