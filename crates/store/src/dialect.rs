@@ -33,8 +33,6 @@ const READER_IDLE: Duration = Duration::from_mins(1);
 /// How long one statement of a transaction that may write can take. Reading has no such limit: a snapshot is one
 /// statement, however many Keys there are.
 const WRITER_STATEMENT: Duration = Duration::from_secs(30);
-/// How long ago a session of PostgreSQL was used at most, if it is taken without asking whether it is still there.
-const UNTESTED: Duration = Duration::from_secs(1);
 /// Connections for what follows the log, beside all others: however many requests wait, a revocation of another
 /// node is read. One reads, and on PostgreSQL one listens.
 const FOLLOWERS: u32 = 2;
@@ -217,15 +215,6 @@ pub(crate) async fn open(url: &str, options: &Options, access: Access) -> Result
     let connect = connect.application_name("claviger").statement_cache_capacity(STATEMENT_CACHE);
     let pool = |connections, limits: Limits| {
         let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(options.acquire_timeout);
-        // One that was used just now is there: asking it would cost every transaction a round trip.
-        let pool = pool.test_before_acquire(false).before_acquire(|session, session_data| {
-            Box::pin(async move {
-                if session_data.idle_for >= UNTESTED {
-                    session.ping().await?;
-                }
-                Ok(true)
-            })
-        });
         // Each session of the pool begins with its limits.
         pool.after_connect(move |session, _| {
             Box::pin(async move {
