@@ -122,6 +122,8 @@ mod tests {
         let registered: Vec<String> =
             FILES.iter().map(|(version, name, _)| format!("{version:04}_{name}.sql")).collect();
         assert_eq!(names, registered);
+        // The newest number tells that all before it were run.
+        assert!(FILES.iter().map(|(version, ..)| *version).eq(1..=known()));
     }
 
     #[test]

@@ -74,10 +74,17 @@ impl Reader {
         }
         let mut writes = vec![Write::of(log::row::INSERT, std::mem::take(&mut pending.log))];
         writes.append(&mut pending.writes.take());
-        // No other table leans on these.
-        writes.extend(pending.key_sets.take()?);
-        writes.extend(last);
-        self.connection.write(writes).await
+        let written = match pending.key_sets.take() {
+            Ok(key_sets) => {
+                // No other table leans on these.
+                writes.extend(key_sets);
+                writes.extend(last);
+                self.connection.write(writes).await
+            }
+            Err(error) => Err(error),
+        };
+        // What was held back is gone now: without it nothing may be committed, whoever takes the error lightly.
+        written.inspect_err(|_| self.connection.spoil())
     }
 
     /// Writes a row, at the latest before something is read. How many rows there were to change is not told.

@@ -262,17 +262,23 @@ impl SecretUrl {
         self.0.expose()
     }
 
-    /// The address with stars in the place of a password.
+    /// The address with stars in the place of a password, and of anything that is no address of a known kind: a
+    /// password may stand anywhere in it.
     pub(crate) fn masked(&self) -> String {
+        let without_query = |text: &str| text.split('?').next().unwrap_or(text).to_owned();
         let url = self.expose();
-        let without_query = url.split('?').next().unwrap_or(url);
-        let Some((scheme, rest)) = without_query.split_once("://") else { return without_query.to_owned() };
-        match rest.rsplit_once('@') {
-            Some((user, host)) if user.contains(':') => {
-                let name = user.split(':').next().unwrap_or_default();
-                format!("{scheme}://{name}:***@{host}")
-            }
-            _ => without_query.to_owned(),
+        let known = ["postgres", "postgresql", "redis", "rediss", "unix", "redis+unix", "sqlite"];
+        match url.split_once("://").filter(|(scheme, _)| known.contains(scheme)) {
+            Some((scheme, rest)) => match rest.rsplit_once('@') {
+                Some((user, host)) => {
+                    let name = user.split_once(':').map_or(user, |(name, _)| name);
+                    let password = if user.contains(':') { ":***" } else { "" };
+                    format!("{scheme}://{name}{password}@{}", without_query(host))
+                }
+                None => without_query(url),
+            },
+            None if url.starts_with("sqlite:") => without_query(url),
+            None => "***".to_owned(),
         }
     }
 }
@@ -295,6 +301,8 @@ mod tests {
             ("postgres://ada@db/claviger", "postgres://ada@db/claviger"),
             ("sqlite:/var/lib/claviger.db", "sqlite:/var/lib/claviger.db"),
             ("redis://:s3cret-of-ada@cache/1", "redis://:***@cache/1"),
+            ("redis://ada:s?1@cache/1?protocol=resp3", "redis://ada:***@cache/1"),
+            ("cache.example:6380,password=s3cret-of-ada,ssl=True", "***"),
         ] {
             assert_eq!(SecretUrl::new(url.to_owned()).masked(), masked);
             assert!(!format!("{:?}", SecretUrl::new(url.to_owned())).contains("ada"));
