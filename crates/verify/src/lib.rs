@@ -2,6 +2,28 @@
 //! follows the log. Synchronous, without a lock wait, an allocation or an await on the way of a call;
 //! it can name neither database nor HTTP. Doors turn their protocol into a [`Request`] and the
 //! [`Decision`] into their protocol.
+//!
+//! # Embedding it
+//!
+//! An [`Index`] is fed by whoever can read the log: in a process of your own, the crate `claviger-node`, which
+//! follows it as a data node does and keeps a snapshot. Deciding is then one call:
+//!
+//! ```
+//! use claviger_domain::time::Timestamp;
+//! use claviger_verify::{Credential, DEFAULT_MAX_STALENESS_SECONDS, Index, Request};
+//!
+//! let index = Index::new(DEFAULT_MAX_STALENESS_SECONDS);
+//! let now: Timestamp = "2026-07-01T12:00:00Z".parse()?;
+//! let credential = Credential::from_parts(Some("clv_key_…"), None);
+//! let decision = index.decide(&Request { api: Some("orders"), ..Request::new(credential) }, now);
+//! // Nothing was loaded yet: it fails closed.
+//! assert!(!decision.allowed());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Read credentials with [`extract`], which every door uses, so that your service finds them where they do; let
+//! [`Limits::take`] count rates and quotas, and [`Meters`] what was decided. With the feature `tower` all of it is
+//! the layer `GuardLayer`.
 
 mod control;
 mod digests;
@@ -14,6 +36,8 @@ mod limits;
 mod meters;
 mod permissions;
 mod request;
+#[cfg(feature = "tower")]
+mod tower;
 
 pub use control::{Caller, Control, NotAccepted, PermissionGroupFacts, ServiceKeyFacts};
 pub use digests::{DigestGeneration, DigestKeys};
@@ -29,3 +53,5 @@ pub use limits::{Allotment, Amount, Exceeded, Limits, Rule, Rules, Subject};
 pub use meters::{Latency, Measure, Meters, Response, Usage};
 pub use permissions::PermissionBits;
 pub use request::{Credential, Request};
+#[cfg(feature = "tower")]
+pub use tower::{Answering, GuardLayer, Guarded, Passed, Refusal};

@@ -8,3 +8,5 @@ mod model;
 mod shared;
 mod story;
 mod together;
+#[cfg(feature = "tower")]
+mod tower;
