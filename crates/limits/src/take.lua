@@ -27,7 +27,6 @@ local cost = tonumber(ARGV[1])
 
 local function rate(key, period, limit, burst)
   local state = redis.call('HMGET', key, 'used', 'at')
-  local at = math.max(tonumber(state[2]) or now, now)
   local used = math.max((tonumber(state[1]) or 0) - math.max(now - (tonumber(state[2]) or now), 0) * limit / period, 0)
   local micros = period / limit
   if used + cost > burst then
@@ -36,7 +35,7 @@ local function rate(key, period, limit, burst)
   end
   used = used + cost
   local whole = math.ceil(used * micros / 1000)
-  return 0, math.floor(burst - used), whole, { 'used', string.format('%.17g', used), 'at', string.format('%.0f', at) }, whole
+  return 0, math.floor(burst - used), whole, { 'used', string.format('%.17g', used), 'at', string.format('%.0f', now) }, whole
 end
 
 local function quota(key, period, limit)

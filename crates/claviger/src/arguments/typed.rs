@@ -192,7 +192,7 @@ pub(super) struct ServeFlags {
     /// Console, REST API and forward-auth
     #[arg(long, value_name = "ADDRESS")]
     pub(super) listen: Option<String>,
-    /// The built-in gateway; checked, but nothing listens there yet
+    /// The built-in gateway
     #[arg(long, value_name = "ADDRESS")]
     pub(super) gateway_listen: Option<String>,
     /// Envoy's external authorization

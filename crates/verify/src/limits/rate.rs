@@ -49,6 +49,7 @@ impl Rate {
 
     /// The state after a call, or in how many microseconds it could pass.
     pub(super) fn take(self, state: u64, cost: u64, now: u64) -> Result<u64, u64> {
+        let state = self.reached(state, now);
         let taken = state.max(now) + cost;
         let earliest = taken.saturating_sub(self.burst);
         if earliest <= now {
@@ -69,14 +70,20 @@ impl Rate {
         state <= now
     }
 
+    /// No state lies further ahead than a whole burst, unless the clock went back: then no more than that is
+    /// outstanding, and nobody waits until the clock is where it was.
+    fn reached(self, state: u64, now: u64) -> u64 {
+        state.min(now + self.burst)
+    }
+
     /// How many tokens are left.
     pub(super) const fn left(self, state: u64, now: u64) -> u64 {
         self.burst.saturating_sub(state.saturating_sub(now)) >> self.shift
     }
 
     /// Microseconds until all are there again.
-    pub(super) const fn whole_in(self, state: u64, now: u64) -> u64 {
-        self.micros(state.saturating_sub(now))
+    pub(super) fn whole_in(self, state: u64, now: u64) -> u64 {
+        self.micros(self.reached(state, now).saturating_sub(now))
     }
 
     const fn micros(self, units: u64) -> u64 {

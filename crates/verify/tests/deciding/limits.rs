@@ -258,25 +258,44 @@ fn counters_are_swept_when_they_say_nothing_and_never_while_they_do() {
 
 #[test]
 fn a_sweep_loses_nothing_that_is_taken_meanwhile() {
-    let (limits, done, passed) = (Limits::default(), AtomicBool::new(false), AtomicUsize::new(0));
-    let rules = own(only(rate(1_000_000, RatePeriod::Second, 1)));
-    let steps = 4_000;
-    std::thread::scope(|scope| {
+    let (limits, done) = (Limits::default(), AtomicBool::new(false));
+    let passed = std::thread::scope(|scope| {
+        // Its clock is theirs: only a counter of which nothing is taken yet says nothing, and each begins as such.
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                // Whatever is over at the end: the sweeper's clock is far ahead.
-                limits.sweep(later(10 * steps));
+                limits.sweep(START);
             }
         });
-        for step in 0..steps {
-            // Each microsecond has one call, whoever makes it, unless its counter was swept away after it.
-            let taken = limits.take_all(&rules, 1, later(step));
-            passed.fetch_add(usize::from(taken.is_ok()), Ordering::Relaxed);
-        }
+        let of_round = |round: u32| {
+            let mut id = [0; 16];
+            id[12..].copy_from_slice(&round.to_be_bytes());
+            let subject = Subject::KeySet(KeySetId::from_bytes(id));
+            let rules = Rules::new(subject, None, only(rate(1, RatePeriod::Hour, 10)));
+            let ask = || (0..10).filter(|_| limits.take_all(&rules, 1, START).is_ok()).count();
+            std::thread::scope(|callers| {
+                let callers = [callers.spawn(ask), callers.spawn(ask)];
+                callers.map(|caller| caller.join().unwrap()).iter().sum::<usize>()
+            })
+        };
+        let passed: Vec<usize> = (0..500).map(of_round).collect();
         done.store(true, Ordering::Relaxed);
+        passed
     });
-    assert_eq!(passed.into_inner(), steps as usize, "nobody is refused for a sweep's sake");
-    assert!(limits.len() <= 1);
+    assert_eq!(passed, [10; 500], "a burst each, however often it was swept before");
+}
+
+#[test]
+fn a_clock_that_goes_back_costs_a_burst_at_most() {
+    let (limits, rules) = (Limits::default(), own(only(rate(60, RatePeriod::Minute, 5))));
+    let (late, early) = (START.plus_seconds(3_600), START);
+    assert!(limits.take_all(&rules, 1, late).is_ok());
+    let refused = limits.take_all(&rules, 1, early).unwrap_err();
+    assert_eq!((refused.allotment.remaining, refused.allotment.reset_seconds), (0, 5));
+    assert_eq!(refused.retry_after_seconds, 1);
+    assert!(
+        limits.take_all(&rules, 1, early.plus_seconds(1)).is_err(),
+        "of what is outstanding, nothing ran off"
+    );
 }
 
 #[test]
