@@ -138,6 +138,7 @@ const WITHOUT_A_ROW: [(&str, &str, &str); 8] = [
     ("POST", "/v1/which-key", "`claviger which-key -` reads the value from standard input"),
     ("GET", "/v1/portal", "for those who have a link and no service key"),
     ("POST", "/v1/portal/secret", "for those who have a link and no service key"),
+    ("GET", "/v1/portal/usage", "for those who have a link and no service key"),
     ("POST", "/v1/portal/session", "for the portal's page"),
     ("DELETE", "/v1/portal/session", "for the portal's page"),
 ];
