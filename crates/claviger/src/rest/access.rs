@@ -151,6 +151,7 @@ fn described(who: &Value) -> String {
 
 fn ask_for_key(url: &str) -> anyhow::Result<Plaintext> {
     secret_line(&format!("Service key for {url}, then Enter (it is not shown):"))
+        .context("no service key was given")
 }
 
 /// The first line of standard input, which holds a secret; a person is asked for it.
