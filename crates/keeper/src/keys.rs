@@ -1,4 +1,4 @@
-//! The keys that the keeper hands to its parent, once: those of digests, of facts' MACs and of cursors.
+//! The keys that the keeper hands to its parent, once: those of digests, of MACs of facts and snapshots, and of cursors.
 //! What opens sealed values is not among them.
 
 use claviger_domain::secret::{DigestKey, DigestKeyId};

@@ -86,7 +86,7 @@ fn keys_are_given_once_in_the_life_of_a_process() {
     let folder = folder();
     let mut bare = Bare::started(folder.path());
     let (kind, request, body) = bare.ask(KEYS, &[]).expect("an answer");
-    assert_eq!((kind, request, body.len()), (KEYS_GIVEN, 77, 4 + 6 * (4 + 4 + 32)));
+    assert_eq!((kind, request, body.len()), (KEYS_GIVEN, 77, 4 + 7 * (4 + 4 + 32)));
     assert_eq!(bare.ask(KEYS, &[]), Some((REFUSED, 77, vec![3, 0, 0, 0, 0])));
 }
 
