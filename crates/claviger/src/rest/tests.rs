@@ -131,7 +131,7 @@ fn names_of_verbs_and_flags_are_plain_and_none_is_twice() {
 }
 
 /// Routes that no row of the table reaches, and why.
-const WITHOUT_A_ROW: [(&str, &str, &str); 8] = [
+const WITHOUT_A_ROW: [(&str, &str, &str); 9] = [
     ("POST", "/v1/nodes/join", "`claviger gateway join` reads the token from standard input"),
     ("POST", "/v1/verify", "`claviger verify -` reads the credential from standard input"),
     ("POST", "/v1/verify/batch", "for programs: a shell asks once for each line"),
