@@ -11,11 +11,13 @@ use crate::scope::Place;
 use crate::text::Name;
 use crate::time::Timestamp;
 
+mod deciding;
 mod fold;
 mod lifecycle;
 mod schedule;
 mod timeline;
 
+pub use deciding::DecidingKey;
 pub use lifecycle::{Act, Facts, Opening, Retrieval};
 pub use schedule::{CatchUpError, FreshKey, MAX_GENERATIONS_PER_RUN};
 pub use timeline::{Milestone, TimelineItem};

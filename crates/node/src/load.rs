@@ -1,19 +1,18 @@
 //! From rows, wherever they were kept, to the verifier's index.
 
-use claviger_domain::applications::ApplicationStatus;
-use claviger_domain::shared_keys::SharedKeyStatus;
-use claviger_store::KeyRow;
 use std::collections::HashMap;
 
+use claviger_domain::applications::ApplicationStatus;
 use claviger_domain::event::Position;
 use claviger_domain::id::KeySetId;
 use claviger_domain::policy_templates::CallLimits;
+use claviger_domain::shared_keys::SharedKeyStatus;
 use claviger_domain::time::Timestamp;
 use claviger_store::StoreError;
 use claviger_store::data_node::{DecidingRow, Fact, Grants, SharedKey};
 use claviger_verify::{
-    ApiFacts, ApplicationFacts, EnvironmentFacts, Index, KeyEnd, KeyFacts, KeySetFacts, LoadError, Loader,
-    SharedKeyFacts, SharedSecret, SubscriptionFacts,
+    ApiFacts, ApplicationFacts, EnvironmentFacts, Index, KeyFacts, LoadError, Loader, SharedKeyFacts,
+    SharedSecret, SubscriptionFacts,
 };
 
 /// Why a row is not loaded.
@@ -70,7 +69,7 @@ fn put(
         Fact::Limits(set, limited) => _ = limits.insert(set, limited),
         Fact::Key(row) => {
             let limits = limits.get(&row.key_set_id).copied().unwrap_or_default();
-            loader.key(&key(&row, limits))?;
+            loader.key(&KeyFacts::deciding(&row, limits))?;
         }
         Fact::Grants(Grants { api_id, key_set_ids, permissions }) => {
             loader.subscription(SubscriptionFacts { api_id, key_set_ids, permissions })?;
@@ -78,27 +77,6 @@ fn put(
         Fact::SharedKey(it) => loader.shared_key(shared_key(*it)),
     }
     Ok(())
-}
-
-fn key(row: &KeyRow, limits: CallLimits) -> KeyFacts {
-    KeyFacts {
-        id: row.id,
-        key_set: KeySetFacts {
-            id: row.key_set_id,
-            application_id: row.application_id,
-            environment_id: row.environment_id,
-            auth_type: row.auth_type,
-            suspended: row.suspended,
-            limits,
-        },
-        latest: row.latest,
-        digest: row.key_digest,
-        secret_digest: row.secret_digest,
-        provisioned: row.schedule.is_some(),
-        expires_at: row.schedule.and_then(|schedule| schedule.expires_at),
-        retires_at: row.retirement.map(|retirement| retirement.retires_at),
-        ended: row.ended.map(|ended| KeyEnd::from(ended.reason)),
-    }
 }
 
 fn shared_key(SharedKey { terms, digest, secret }: SharedKey) -> SharedKeyFacts {

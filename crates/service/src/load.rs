@@ -5,12 +5,11 @@ use std::time::Instant;
 
 use claviger_domain::event::Position;
 use claviger_domain::id::KeySetId;
-use claviger_domain::policy_templates::CallLimits;
 use claviger_domain::time::Timestamp;
-use claviger_store::{GrantRow, KeyRow, Reader};
+use claviger_store::{GrantRow, Reader};
 use claviger_verify::{
-    ApiFacts, ApplicationFacts, EnvironmentFacts, Index, KeyEnd, KeyFacts, KeySetFacts, LoadError, Loader,
-    PermissionGroupFacts, ServiceKeyFacts, SharedKeyFacts, SubscriptionFacts,
+    ApiFacts, ApplicationFacts, EnvironmentFacts, Index, KeyFacts, LoadError, Loader, PermissionGroupFacts,
+    ServiceKeyFacts, SharedKeyFacts, SubscriptionFacts,
 };
 
 use crate::error::Error;
@@ -64,7 +63,7 @@ async fn fill(reader: &mut Reader, loader: &mut Loader<'_>) -> Result<(), Error>
     let mut limits = HashMap::new();
     reader.each_limited_key_set(|set, limited| _ = limits.insert(set, limited)).await?;
     let limits_of = |set: &KeySetId| limits.get(set).copied().unwrap_or_default();
-    reader.each_key(|row| note(loader.key(&facts_of(&row, limits_of(&row.key_set_id))))).await?;
+    reader.each_key(|row| note(loader.key(&KeyFacts::deciding(&row, limits_of(&row.key_set_id))))).await?;
     let subscription = |grant: GrantRow| SubscriptionFacts {
         api_id: grant.api_id,
         key_set_ids: grant.key_set_ids,
@@ -88,25 +87,4 @@ async fn control(reader: &mut Reader) -> Result<(Vec<PermissionGroupFacts>, Vec<
         .collect();
     let rows = reader.service_key_rows().await?;
     Ok((groups, rows.iter().map(|row| ServiceKeyFacts::of(&row.service_key, row.digest)).collect()))
-}
-
-fn facts_of(row: &KeyRow, limits: CallLimits) -> KeyFacts {
-    KeyFacts {
-        id: row.id,
-        key_set: KeySetFacts {
-            id: row.key_set_id,
-            application_id: row.application_id,
-            environment_id: row.environment_id,
-            auth_type: row.auth_type,
-            suspended: row.suspended,
-            limits,
-        },
-        latest: row.latest,
-        digest: row.key_digest,
-        secret_digest: row.secret_digest,
-        provisioned: row.schedule.is_some(),
-        expires_at: row.schedule.and_then(|schedule| schedule.expires_at),
-        retires_at: row.retirement.map(|retirement| retirement.retires_at),
-        ended: row.ended.map(|ended| KeyEnd::from(ended.reason)),
-    }
 }

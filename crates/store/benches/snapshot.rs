@@ -38,7 +38,7 @@ async fn load(store: &Store) -> (usize, f64) {
     let began = Instant::now();
     let (mut keys, mut sum) = (0, 0_u128);
     let mut reader = store.read().await.unwrap();
-    let take = |key: claviger_store::KeyRow| {
+    let take = |key: claviger_domain::key_sets::DecidingKey| {
         keys += 1;
         sum ^= key.id.as_u128() ^ key.key_set_id.as_u128();
     };

@@ -20,7 +20,7 @@ use claviger_domain::time::Timestamp;
 
 pub use alike::LivingKeySet;
 pub use filter::{KeySetFilter, KeySetSort};
-pub use packed::KeyRow;
+pub(crate) use packed::unpack;
 
 use crate::error::StoreError;
 use crate::list::{ListQuery, Page};

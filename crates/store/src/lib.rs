@@ -59,7 +59,7 @@ pub use events::{EventFilter, EventSort};
 pub use groups::{GroupFilter, GroupSort};
 pub use idempotency::{Begun, IdempotencyScope, StoredAnswer};
 pub use instance::Instance;
-pub use key_sets::{KeyDigests, KeyRow, KeySetFilter, KeySetSort, LivingKeySet};
+pub use key_sets::{KeyDigests, KeySetFilter, KeySetSort, LivingKeySet};
 pub use list::{Between, Cursor, ListQuery, Page, SortValue, Total, Visible};
 pub use log::{ChainFault, ChainReport, StateFault, StateReport};
 pub use members::{MemberFilter, MemberSort};

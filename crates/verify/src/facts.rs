@@ -12,7 +12,7 @@ use claviger_domain::event::{Private, SharedKeyTerms};
 use claviger_domain::id::{
     ApiId, ApplicationId, EnvironmentId, GroupId, KeyId, KeySetId, OrganizationId, SharedKeyId,
 };
-use claviger_domain::key_sets::{EndReason, Key, KeySet};
+use claviger_domain::key_sets::{DecidingKey, EndReason, Key, KeySet};
 use claviger_domain::policy_templates::{CallLimits, RateLimit};
 use claviger_domain::scope::Place;
 use claviger_domain::secret::{Digest, DigestKeyId};
@@ -202,6 +202,28 @@ impl KeyFacts {
             latest: set.latest().is_some_and(|latest| latest.id == key.id),
             digest,
             secret_digest,
+            provisioned: key.schedule.is_some(),
+            expires_at: key.schedule.and_then(|schedule| schedule.expires_at),
+            retires_at: key.retirement.map(|retirement| retirement.retires_at),
+            ended: key.ended.map(|ended| KeyEnd::from(ended.reason)),
+        }
+    }
+
+    /// The facts of a Key as it is kept; `limits` are those of its set's policy.
+    pub fn deciding(key: &DecidingKey, limits: CallLimits) -> Self {
+        Self {
+            id: key.id,
+            key_set: KeySetFacts {
+                id: key.key_set_id,
+                application_id: key.application_id,
+                environment_id: key.environment_id,
+                auth_type: key.auth_type,
+                suspended: key.suspended,
+                limits,
+            },
+            latest: key.latest,
+            digest: key.key_digest,
+            secret_digest: key.secret_digest,
             provisioned: key.schedule.is_some(),
             expires_at: key.schedule.and_then(|schedule| schedule.expires_at),
             retires_at: key.retirement.map(|retirement| retirement.retires_at),

@@ -5,6 +5,7 @@ use claviger_domain::applications::ApplicationStatus;
 use claviger_domain::id::{
     ApiId, ApplicationId, EnvironmentId, GroupId, KeySetId, OrganizationId, SharedKeyId,
 };
+use claviger_domain::key_sets::DecidingKey;
 use claviger_domain::policy_templates::{CallLimits, Policy, RateLimit};
 use claviger_domain::secret::{Digest, DigestKeyId};
 use claviger_domain::shared_keys::{SecretOrigin, SharedKeyStatus};
@@ -14,7 +15,7 @@ use serde::Deserialize;
 
 use crate::columns::{Columns, FromRow};
 use crate::error::StoreError;
-use crate::key_sets::KeyRow;
+use crate::key_sets::unpack;
 
 const VIEW: &str = "data_node_rows";
 
@@ -100,7 +101,7 @@ pub enum Fact {
     Api(Box<Api>),
     Application(Application),
     Limits(KeySetId, CallLimits),
-    Key(KeyRow),
+    Key(DecidingKey),
     Grants(Grants),
     SharedKey(Box<SharedKey>),
 }
@@ -191,9 +192,9 @@ impl DecidingRow {
         serde_json::from_str(body).map_err(|error| self.corrupt(error))
     }
 
-    fn key(&self) -> Result<KeyRow, StoreError> {
+    fn key(&self) -> Result<DecidingKey, StoreError> {
         let parts = self.first.as_deref().zip(self.second.as_deref());
-        let key = parts.and_then(|(identity, deciding)| KeyRow::unpack(identity, deciding));
+        let key = parts.and_then(|(identity, deciding)| unpack(identity, deciding));
         key.ok_or_else(|| self.corrupt("it is packed in an unknown form"))
     }
 

@@ -4,7 +4,7 @@
 use claviger_domain::apis::AuthType;
 use claviger_domain::event::Private;
 use claviger_domain::id::{ApplicationId, EnvironmentId, KeyId, KeySetId};
-use claviger_domain::key_sets::{EndReason, Ended, Key, KeySet, Retirement, Schedule};
+use claviger_domain::key_sets::{DecidingKey, EndReason, Ended, Key, KeySet, Retirement, Schedule};
 use claviger_domain::secret::{Digest, DigestKeyId};
 use claviger_domain::time::Timestamp;
 
@@ -20,27 +20,6 @@ const LATEST: u8 = 2;
 const NEVER: i64 = i64::MIN;
 const REASONS: [EndReason; 5] =
     [EndReason::Revoked, EndReason::Regenerated, EndReason::Rotated, EndReason::Issued, EndReason::Expired];
-
-/// A Key with all that deciding needs, its set's part too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyRow {
-    pub id: KeyId,
-    pub key_set_id: KeySetId,
-    pub application_id: ApplicationId,
-    pub environment_id: EnvironmentId,
-    pub auth_type: AuthType,
-    /// Whether the set is Suspended.
-    pub suspended: bool,
-    /// Whether it is the newest of its set.
-    pub latest: bool,
-    pub digest_key: DigestKeyId,
-    pub key_digest: Digest,
-    pub secret_digest: Option<Digest>,
-    /// None while Pending.
-    pub schedule: Option<Schedule>,
-    pub retirement: Option<Retirement>,
-    pub ended: Option<Ended>,
-}
 
 /// What never changes of a Key.
 pub(super) fn identity(set: &KeySet, key: &Key, private: &Private) -> Vec<u8> {
@@ -82,15 +61,8 @@ pub(super) fn deciding(set: &KeySet, key: &Key) -> Vec<u8> {
     bytes
 }
 
-impl KeyRow {
-    /// Both columns read back, if they are of this form.
-    pub(crate) fn unpack(identity: &[u8], deciding: &[u8]) -> Option<Self> {
-        unpack(identity, deciding)
-    }
-}
-
 /// Keys one behind the other: before both columns of each stands the letter 1 if it has a secret, else 0.
-pub(super) fn unpack_all(mut bytes: &[u8]) -> Option<Vec<KeyRow>> {
+pub(super) fn unpack_all(mut bytes: &[u8]) -> Option<Vec<DecidingKey>> {
     let mut rows = Vec::with_capacity(bytes.len() / (1 + IDENTITY + DECIDING));
     while let Some((secret, rest)) = bytes.split_first() {
         let identity = if *secret == b'1' { IDENTITY + SECRET } else { IDENTITY };
@@ -102,13 +74,14 @@ pub(super) fn unpack_all(mut bytes: &[u8]) -> Option<Vec<KeyRow>> {
     Some(rows)
 }
 
-fn unpack(identity: &[u8], deciding: &[u8]) -> Option<KeyRow> {
+/// Both columns read back, if they are of this form.
+pub(crate) fn unpack(identity: &[u8], deciding: &[u8]) -> Option<DecidingKey> {
     let (mut identity, mut deciding) = (Bytes(identity), Bytes(deciding));
     if identity.take::<1>()? != [VERSION] || deciding.take::<1>()? != [VERSION] {
         return None;
     }
     let [flags] = deciding.take::<1>()?;
-    let row = KeyRow {
+    let row = DecidingKey {
         id: KeyId::from_bytes(identity.take()?),
         key_set_id: KeySetId::from_bytes(identity.take()?),
         application_id: ApplicationId::from_bytes(identity.take()?),
@@ -126,7 +99,7 @@ fn unpack(identity: &[u8], deciding: &[u8]) -> Option<KeyRow> {
     unpack_dates(row, deciding).filter(|_| identity.0.is_empty())
 }
 
-fn unpack_dates(row: KeyRow, mut bytes: Bytes<'_>) -> Option<KeyRow> {
+fn unpack_dates(row: DecidingKey, mut bytes: Bytes<'_>) -> Option<DecidingKey> {
     let [start, provisioned_at, rotation_due_at, expires_at] =
         [bytes.instant()?, bytes.instant()?, bytes.instant()?, bytes.instant()?];
     let [retires_at, ended_at, planned_at] = [bytes.instant()?, bytes.instant()?, bytes.instant()?];
@@ -145,7 +118,7 @@ fn unpack_dates(row: KeyRow, mut bytes: Bytes<'_>) -> Option<KeyRow> {
         Some(ended_at) => Some(Ended { ended_at, planned_at, reason: of_code(&REASONS, ended_as)? }),
         None => None,
     };
-    bytes.0.is_empty().then_some(KeyRow { schedule, retirement, ended, ..row })
+    bytes.0.is_empty().then_some(DecidingKey { schedule, retirement, ended, ..row })
 }
 
 /// What is left to read.

@@ -1,9 +1,10 @@
 //! All Keys as rows that deciding is loaded from: one table, read once, as it streams.
 
 use claviger_domain::id::KeySetId;
+use claviger_domain::key_sets::DecidingKey;
 use claviger_domain::policy_templates::{CallLimits, Policy};
 
-use super::packed::{KeyRow, unpack_all};
+use super::packed::{unpack, unpack_all};
 use crate::columns::{Columns, FromRow};
 use crate::error::StoreError;
 use crate::reader::Reader;
@@ -27,18 +28,17 @@ impl FromRow for Limited {
     }
 }
 
-impl FromRow for KeyRow {
+impl FromRow for DecidingKey {
     const TABLE: &'static str = "keys";
 
     fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
         let (identity, deciding) = (columns.bytes()?, columns.bytes()?);
-        KeyRow::unpack(identity, deciding)
-            .ok_or_else(|| columns.corrupt("a Key is packed in an unknown form"))
+        unpack(identity, deciding).ok_or_else(|| columns.corrupt("a Key is packed in an unknown form"))
     }
 }
 
 /// Some of all Keys.
-struct Keys(Vec<KeyRow>);
+struct Keys(Vec<DecidingKey>);
 
 impl FromRow for Keys {
     const TABLE: &'static str = "keys";
@@ -52,7 +52,7 @@ impl FromRow for Keys {
 impl Reader {
     /// Hands every Key to `take`, in no particular order. With [`Reader::position`] of the same reader this
     /// is a snapshot from which the log is tailed.
-    pub async fn each_key(&mut self, mut take: impl FnMut(KeyRow) + Send) -> Result<(), StoreError> {
+    pub async fn each_key(&mut self, mut take: impl FnMut(DecidingKey) + Send) -> Result<(), StoreError> {
         let all = self.connection.dialect().all_keys;
         self.each_row(all.text(), values![], |Keys(keys)| keys.into_iter().for_each(&mut take)).await
     }
@@ -71,7 +71,7 @@ impl Reader {
     }
 
     /// The same rows of one Key Set, oldest first.
-    pub async fn key_rows(&mut self, id: KeySetId) -> Result<Vec<KeyRow>, StoreError> {
+    pub async fn key_rows(&mut self, id: KeySetId) -> Result<Vec<DecidingKey>, StoreError> {
         self.all(OF_SET, values![id]).await
     }
 }
