@@ -1,7 +1,5 @@
 //! What the server answered, if it makes sense: three whole numbers for each rule (`take.lua`).
 
-use std::cmp::Reverse;
-
 use claviger_verify::{Allotment, Exceeded, Rule, Rules};
 use redis::Value;
 
@@ -28,11 +26,7 @@ pub(crate) fn read(answer: &Value, rules: &Rules, cost: u32) -> Option<Result<Al
         let said = Said::read(rule, numbers, cost)?;
         match said.exceeded() {
             None => strictest = strictest.stricter(said.allotment()),
-            // As on one node: rates are told before quotas, and then the one that lasts longest.
-            Some(exceeded) => {
-                let all = worst.into_iter().chain([exceeded]);
-                worst = all.min_by_key(|it| (it.code, Reverse(it.retry_after_seconds)));
-            }
+            Some(exceeded) => worst = Exceeded::worst(worst.into_iter().chain([exceeded])),
         }
     }
     Some(worst.map_or(Ok(strictest), Err))

@@ -150,11 +150,9 @@ fn take_from(bound: &AllBound<'_>) -> Result<Result<Allotment, Exceeded>, Closed
     Ok(Ok(strictest.map_or(Allotment::UNBOUND, |(_, measure, state)| measure.allotment(state))))
 }
 
-/// Of the rules that would not let the call pass, the one to be told: rates before quotas, and then the one that lasts
-/// longest.
+/// Of the rules that would not let the call pass, the one to be told.
 fn worst<'b>(bound: impl Iterator<Item = &'b Bound<'b>>) -> Option<Exceeded> {
-    let exceeded = bound.filter_map(|one| one.measure.after(one.counter.state()).err());
-    exceeded.min_by_key(|it| (it.code, Reverse(it.retry_after_seconds)))
+    Exceeded::worst(bound.filter_map(|one| one.measure.after(one.counter.state()).err()))
 }
 
 impl Counter {
@@ -211,6 +209,11 @@ impl Allotment {
 }
 
 impl Exceeded {
+    /// Of several refusals the one to be told: rates before quotas, and then the one that lasts longest.
+    pub fn worst(all: impl Iterator<Item = Self>) -> Option<Self> {
+        all.min_by_key(|it| (it.code, Reverse(it.retry_after_seconds)))
+    }
+
     pub fn new(amount: Amount, remaining: u32, reset_seconds: u64, retry_after_seconds: u64) -> Self {
         Self {
             code: amount.code(),
