@@ -143,8 +143,8 @@ impl UsageBatch {
 
 /// Where batches are handed in: by a control node's whole rights, or by the narrow role of a data node.
 pub trait TakesUsage: Sync {
-    /// Hands a batch in; one that arrived before is left as it is. It waits for no other writer, and needs no right
-    /// but to insert here.
+    /// Hands a batch in; one that arrived before is left as it is. On PostgreSQL it waits for no
+    /// other writer; it needs no right but to insert here.
     fn hand_in_usage(
         &self,
         number: BatchNumber<'_>,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use claviger_domain::decision::Code;
 use claviger_domain::id::ApiId;
 use claviger_domain::time::Timestamp;
-use claviger_domain::usage::{LastUse, UsedKey};
+use claviger_domain::usage::LastUse;
 
 use super::{Counted, CountedAs, UsageBatch, UsageStep};
 use crate::columns::{Columns, FromRow};
@@ -86,20 +86,21 @@ impl Tx<'_> {
     }
 }
 
-/// What one row counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What one row counts, told apart as the table does: a batch that names two Key Sets for one Key must not be one
+/// that can't be added up, and so holds up all behind it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Summed {
     step: UsageStep,
     start: Timestamp,
     api_id: Option<ApiId>,
-    key: Option<UsedKey>,
+    key_id: String,
     code: Option<Code>,
     latency: u8,
 }
 
 /// Each count once for each step; what falls together is one row.
 fn rows_of(counts: &[Counted]) -> Vec<Vec<Value>> {
-    let mut sums = BTreeMap::<Summed, i64>::new();
+    let mut sums = BTreeMap::<Summed, (String, i64)>::new();
     for count in counts {
         let (code, latency) = match count.measure {
             CountedAs::Decided(code) => (Some(code), 0),
@@ -107,21 +108,24 @@ fn rows_of(counts: &[Counted]) -> Vec<Vec<Value>> {
         };
         for step in UsageStep::ALL {
             let start = step.begins(count.at);
-            let summed = Summed { step, start, api_id: count.api_id, key: count.key, code, latency };
-            *sums.entry(summed).or_default() += i64::from(count.calls);
+            let key_id = count.key.map(|key| key.id()).unwrap_or_default();
+            let summed = Summed { step, start, api_id: count.api_id, key_id, code, latency };
+            let key_set_id = || count.key.and_then(|key| key.key_set_id()).map(|id| id.to_string());
+            let (_, calls) = sums.entry(summed).or_insert_with(|| (key_set_id().unwrap_or_default(), 0));
+            *calls += i64::from(count.calls);
         }
     }
-    sums.into_iter().map(|(summed, calls)| summed.row(calls)).collect()
+    sums.into_iter().map(|(summed, (key_set_id, calls))| summed.row(key_set_id, calls)).collect()
 }
 
 impl Summed {
-    fn row(&self, calls: i64) -> Vec<Value> {
+    fn row(self, key_set_id: String, calls: i64) -> Vec<Value> {
         values![
             self.step.seconds(),
             self.start,
             self.api_id.map(|id| id.to_string()).unwrap_or_default(),
-            self.key.map(|key| key.id()).unwrap_or_default(),
-            self.key.and_then(|key| key.key_set_id()).map(|id| id.to_string()).unwrap_or_default(),
+            self.key_id,
+            key_set_id,
             self.code.map_or("", Code::as_str),
             i64::from(self.latency),
             calls,

@@ -67,6 +67,7 @@ contract! {
     checking::a_truncated_log_is_found,
     checking::the_tables_follow_from_the_log,
     usage::a_batch_counts_once_however_often_it_is_handed_in,
+    usage::a_batch_of_two_key_sets_for_one_key_holds_nothing_up,
     usage::nodes_add_up_and_minutes_hours_and_days_agree,
     usage::nobody_sees_what_was_counted_elsewhere,
     usage::sums_are_read_in_pages,

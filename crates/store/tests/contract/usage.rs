@@ -72,6 +72,22 @@ pub(crate) async fn a_batch_counts_once_however_often_it_is_handed_in(place: &Pl
     assert_eq!(marks[&key.id()].source, "192.0.2.7".parse().ok());
 }
 
+pub(crate) async fn a_batch_of_two_key_sets_for_one_key_holds_nothing_up(place: &Place) {
+    let store = place.open().await;
+    let key_id: KeyId = id();
+    let [one, other] = [id(), id()].map(|key_set_id: KeySetId| UsedKey::Key { id: key_id, key_set_id });
+    let batch = of(vec![
+        counted("PT30S", None, Some(one), Code::Valid, 3),
+        counted("PT31S", None, Some(other), Code::Valid, 4),
+    ]);
+    hand_in(&store, "one", 1, &batch).await;
+    hand_in(&store, "two", 1, &of(vec![counted("PT30S", None, None, Code::Missing, 5)])).await;
+    assert_eq!(add_up(&store).await, AddedUp { batches: 2, unreadable: 0 });
+    let by_key = read(&store, &all(UsageStep::Minute, Some(UsageBy::Key))).await;
+    let calls: Vec<(String, i64)> = by_key.into_iter().map(|count| (count.grouped, count.calls)).collect();
+    assert_eq!(calls, [(String::new(), 5), (key_id.to_string(), 7)]);
+}
+
 pub(crate) async fn nodes_add_up_and_minutes_hours_and_days_agree(place: &Place) {
     let store = place.open().await;
     let api_id: Option<ApiId> = Some(id());
