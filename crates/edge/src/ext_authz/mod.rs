@@ -45,7 +45,7 @@ impl fmt::Debug for ExtAuthzSettings {
 /// The door. It answers at once, from memory. Cheap to clone.
 #[derive(Clone)]
 pub struct ExtAuthz {
-    trusted: Arc<TrustedPeers>,
+    checking: Arc<Checking>,
     server: AuthorizationServer<Checking>,
 }
 
@@ -82,16 +82,16 @@ impl ExtAuthz {
         limiter: Limiter,
         settings: ExtAuthzSettings,
     ) -> Self {
-        let trusted = Arc::new(settings.trusted.clone());
         let decider = Decider::new(index, meters, failures, limiter, settings.trusted, settings.clock);
         let request_ids = RequestIds::new(format!("{}-e", settings.request_id_prefix));
-        let server = AuthorizationServer::new(Checking { decider, request_ids });
-        Self { trusted, server: server.max_decoding_message_size(MAX_CHECK) }
+        let checking = Arc::new(Checking { decider, request_ids });
+        let server = AuthorizationServer::from_arc(Arc::clone(&checking));
+        Self { checking, server: server.max_decoding_message_size(MAX_CHECK) }
     }
 
     /// Answers a call of gRPC that came from this peer. Strangers are not even read.
     pub async fn answer(self, mut request: http::Request<Incoming>, peer: IpAddr) -> http::Response<Body> {
-        if !self.trusted.contains(peer) {
+        if !self.checking.decider.trusted.contains(peer) {
             return tonic::Status::permission_denied(UNTRUSTED_PEER).into_http();
         }
         request.extensions_mut().insert(Peer(peer));
