@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use claviger_domain::apis::Api;
+use claviger_domain::id::ApiId;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::time::Timestamp;
@@ -35,12 +36,8 @@ impl Service {
         let (mut reader, authority) = self.reading(request).await?;
         let visible = authority.listed(Permission::UsageRead)?;
         let mut parameters = Parameters::new(given)?;
-        let filter = UsageFilter {
-            api_ids: api_ids(&mut reader, &parameters.many("api_id")).await?,
-            key_ids: parameters.owned("key_id"),
-            key_set_ids: parameters.all("key_set_id")?,
-            application_ids: parameters.all("application_id")?,
-        };
+        let api_ids = api_ids(&mut reader, &parameters.many("api_id")).await?;
+        let filter = filter(&mut parameters, api_ids)?;
         let binding = request.caller.service_key_id.to_string();
         self.counts(&mut reader, &binding, given, parameters, filter, visible).await
     }
@@ -55,12 +52,7 @@ impl Service {
         let (mut reader, authority) = self.reading(request).await?;
         let (api, visible) = usage_of(&mut reader, &authority, api).await?;
         let mut parameters = Parameters::new(given)?;
-        let filter = UsageFilter {
-            api_ids: vec![api.id],
-            key_ids: parameters.owned("key_id"),
-            key_set_ids: parameters.all("key_set_id")?,
-            application_ids: parameters.all("application_id")?,
-        };
+        let filter = filter(&mut parameters, vec![api.id])?;
         let binding = request.caller.service_key_id.to_string();
         self.counts(&mut reader, &binding, given, parameters, filter, visible).await
     }
@@ -259,6 +251,16 @@ fn response(row: ResponseRow) -> wire::Response {
         sent_bytes: row.sent.unsigned_abs(),
         request_id: row.request_id,
     }
+}
+
+/// Which counts are asked for, of these APIs or of all.
+fn filter(parameters: &mut Parameters<'_>, api_ids: Vec<ApiId>) -> Result<UsageFilter, Error> {
+    Ok(UsageFilter {
+        api_ids,
+        key_ids: parameters.owned("key_id"),
+        key_set_ids: parameters.all("key_set_id")?,
+        application_ids: parameters.all("application_id")?,
+    })
 }
 
 #[cfg(test)]
