@@ -11,7 +11,7 @@ use claviger_limits::Limiter;
 use claviger_verify::{
     Credential, Decision, Door, Extracted, Failures, Index, Meters, Places, Request, Scratch, extract,
 };
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue};
 
 use crate::answer::Problem;
 
@@ -80,9 +80,7 @@ impl Decider {
             self.ask(extracted.credential, call.api, call.environment, call.permissions, client, now);
         self.limiter.take(&mut decision, now).await;
         self.meters.observe(&decision, client, now);
-        let refused = decision.code().status() == StatusCode::UNAUTHORIZED.as_u16();
-        let too_many = (refused && self.failures.failed(client.unwrap_or(call.peer), now))
-            .then(|| self.failures.retry_after_seconds());
+        let too_many = self.failures.slowed(&decision, client.unwrap_or(call.peer), now);
         then(&Decided { decision, door: door.as_ref(), places, extracted, client, too_many })
     }
 

@@ -20,8 +20,6 @@ use crate::state::Service;
 /// How many questions a batch may hold.
 const MAX_BATCH: usize = 1_000;
 const MAX_COST: i64 = 1_000_000_000;
-/// What another door answers to a credential that is not good.
-const UNAUTHORIZED: u16 = 401;
 
 /// A caller who may ask for decisions, and where.
 #[derive(Debug, Clone, Copy)]
@@ -120,11 +118,8 @@ impl Service {
         };
         self.limiter().take(&mut decision, now).await;
         follower.meters.observe(&decision, facts.ip, now);
-        let refused = decision.code().status() == UNAUTHORIZED;
-        let failures = self.failures();
-        let slow = facts.ip.is_some_and(|source| refused && failures.failed(source, now));
-        let slow = slow.then(|| failures.retry_after_seconds().into());
-        let retry_after_seconds = decision.retry_after_seconds().or(slow);
+        let slowed = facts.ip.and_then(|source| self.failures().slowed(&decision, source, now));
+        let retry_after_seconds = decision.retry_after_seconds().or(slowed.map(u64::from));
         Verdict { decision, asked: question.permissions, retry_after_seconds }
     }
 }

@@ -9,8 +9,13 @@ use claviger_domain::time::Timestamp;
 use hashbrown::{DefaultHashBuilder, HashMap};
 use parking_lot::Mutex;
 
+use crate::index::Decision;
+
 /// `doors.failures_per_minute`, unless it is told otherwise.
 pub const DEFAULT_FAILURES_PER_MINUTE: u32 = 120;
+
+/// What a door answers to a credential that is not good.
+const UNAUTHORIZED: u16 = 401;
 
 const SHARDS: usize = 64;
 /// So many sources are remembered per shard; beyond, one that failed long ago is forgotten.
@@ -51,6 +56,13 @@ impl Failures {
     pub fn new(per_minute: u32) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
         Self { per_minute, hasher: DefaultHashBuilder::default(), shards }
+    }
+
+    /// Counts the refusal of a credential against the source that presented it. In how many seconds it may try again, if
+    /// it has now failed too often, so that the answer is 429.
+    pub fn slowed(&self, decision: &Decision, source: IpAddr, now: Timestamp) -> Option<u32> {
+        let refused = decision.code().status() == UNAUTHORIZED;
+        (refused && self.failed(source, now)).then(|| self.retry_after_seconds())
     }
 
     /// Counts a failed attempt. True if the source has now failed too often, so that the answer is 429.
