@@ -84,6 +84,31 @@ impl Code {
         }
     }
 
+    /// One sentence for people, the same for everybody: what is wrong with a Key is told only to one who proved to
+    /// hold it, and that is in the code already.
+    pub const fn detail(self) -> &'static str {
+        match self {
+            Self::ApiNotExposed => "There is no such API here.",
+            Self::Missing => "This API needs a credential.",
+            Self::Malformed => "The credential is malformed, or was presented more than once.",
+            Self::Stale => "The door has not heard of the log for too long to decide.",
+            Self::Unknown => "The credential is not known.",
+            Self::SecretRequired => "This key is good only together with its secret.",
+            Self::SecretMismatch => "The secret does not belong to this key.",
+            Self::Revoked => "The key is revoked.",
+            Self::Expired => "The key has expired.",
+            Self::Suspended => "The key is suspended.",
+            Self::Pending => "The key waits for the approval of its Subscription.",
+            Self::WrongEnvironment => "The key is for another Environment.",
+            Self::NotSubscribed => "The key is not subscribed to this API.",
+            Self::IpDenied => "The API may not be called from this address.",
+            Self::PermissionDenied => "The key does not hold the permission that this call needs.",
+            Self::RateLimited => "The key calls too often.",
+            Self::QuotaExceeded => "The key has used up its quota.",
+            Self::Valid => "The call may pass.",
+        }
+    }
+
     pub const fn allows(self) -> bool {
         matches!(self, Self::Valid)
     }

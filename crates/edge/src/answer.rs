@@ -1,41 +1,33 @@
 //! What the doors that speak HTTP say: who calls, or a problem with its status and `X-Claviger-Code`.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use claviger_domain::decision::Code;
-use claviger_verify::{Allotment, Decision};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use claviger_domain::event::Position;
+use claviger_verify::answer::{AS_OF, CODE, PROBLEM, REQUEST_ID, RequestId, put_allotment, put_challenge};
+use claviger_verify::{Allotment, Decision, Failures};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
-use crate::request_id::{REQUEST_ID, RequestId};
-
-pub(crate) const CODE: HeaderName = HeaderName::from_static("x-claviger-code");
 const APPLICATION: HeaderName = HeaderName::from_static("x-claviger-application");
 const KEY_NAME: HeaderName = HeaderName::from_static("x-claviger-key-name");
 const KEY_ID: HeaderName = HeaderName::from_static("x-claviger-key-id");
 const ENVIRONMENT: HeaderName = HeaderName::from_static("x-claviger-environment");
 const PERMISSIONS: HeaderName = HeaderName::from_static("x-claviger-permissions");
-const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
-
-const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"claviger\"");
-const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"claviger\", charset=\"UTF-8\"");
-
 /// Why the call may not pass, or was not understood.
 #[derive(Debug)]
 pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
-    detail: Cow<'static, str>,
+    detail: &'static str,
     parameter: Option<String>,
     challenge: Challenge,
     allow: Option<&'static str>,
     retry_after_seconds: Option<u64>,
     allotment: Option<Box<Allotment>>,
+    as_of: Option<Position>,
 }
 
 /// How to present a credential, told at 401.
@@ -78,29 +70,18 @@ pub(crate) fn put_identity(decision: &Decision, headers: &mut HeaderMap) {
     }
 }
 
-/// Puts in the headers that tell a caller how much is left.
-pub(crate) fn put_allotment(allotment: Allotment, headers: &mut HeaderMap) {
-    headers.insert(LIMIT, HeaderValue::from(allotment.limit));
-    headers.insert(REMAINING, HeaderValue::from(allotment.remaining));
-    headers.insert(RESET, HeaderValue::from(allotment.reset_seconds));
-}
-
-/// Whether those headers are there already.
-pub(crate) fn tells_allotment(headers: &HeaderMap) -> bool {
-    [LIMIT, REMAINING, RESET].iter().any(|name| headers.contains_key(name))
-}
-
 impl Problem {
     pub(crate) const fn new(status: StatusCode, code: &'static str, detail: &'static str) -> Self {
         Self {
             status,
             code,
-            detail: Cow::Borrowed(detail),
+            detail,
             parameter: None,
             challenge: Challenge::None,
             allow: None,
             retry_after_seconds: None,
             allotment: None,
+            as_of: None,
         }
     }
 
@@ -111,21 +92,21 @@ impl Problem {
             (StatusCode::UNAUTHORIZED, false) => Challenge::Bearer,
             _ => Challenge::None,
         };
-        Self { challenge, ..Self::new(status, code.as_str(), detail(code)) }
+        Self { challenge, ..Self::new(status, code.as_str(), code.detail()) }
     }
 
     pub(crate) fn too_many_failures(retry_after_seconds: u32) -> Self {
-        let detail = "Too many attempts from this address failed; good calls are not concerned.";
         Self {
             retry_after_seconds: Some(retry_after_seconds.into()),
-            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, Failures::CODE, Failures::DETAIL)
         }
     }
 
-    /// The same with how the call stands to what limits it, and when to try again.
-    pub(crate) fn within(self, decision: &Decision) -> Self {
+    /// The same with what the decision knew of, how the call stands to what limits it, and when to try again.
+    pub(crate) fn decided(self, decision: &Decision) -> Self {
         let retry_after_seconds = self.retry_after_seconds.or(decision.retry_after_seconds());
-        Self { retry_after_seconds, allotment: decision.allotment().map(Box::new), ..self }
+        let (allotment, as_of) = (decision.allotment().map(Box::new), Some(decision.as_of()));
+        Self { retry_after_seconds, allotment, as_of, ..self }
     }
 
     /// The same with the methods that are allowed.
@@ -160,13 +141,13 @@ impl Problem {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(CODE, HeaderValue::from_static(self.code));
         headers.insert(REQUEST_ID, id.0.clone());
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_TYPE, PROBLEM);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self.challenge != Challenge::None {
-            headers.append(WWW_AUTHENTICATE, BEARER);
+        if let Some(as_of) = self.as_of {
+            headers.insert(AS_OF, HeaderValue::from(as_of.0));
         }
-        if self.challenge == Challenge::BearerOrBasic {
-            headers.append(WWW_AUTHENTICATE, BASIC);
+        if self.challenge != Challenge::None {
+            put_challenge(self.challenge == Challenge::BearerOrBasic, &mut headers);
         }
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -182,35 +163,9 @@ impl Problem {
 
     fn body(&self, status: StatusCode, id: &RequestId) -> Vec<u8> {
         let title = status.canonical_reason().unwrap_or_default();
-        let mut problem =
-            claviger_wire::Problem::new(status.as_u16(), title, self.code, self.detail.as_ref());
-        problem.request_id = id.0.to_str().unwrap_or_default().to_owned();
+        let mut problem = claviger_wire::Problem::new(status.as_u16(), title, self.code, self.detail);
+        problem.request_id = id.as_str().to_owned();
         problem.parameter.clone_from(&self.parameter);
         serde_json::to_vec(&problem).unwrap_or_default()
-    }
-}
-
-/// One sentence for people, the same for everybody: what is wrong with a Key is told only to one who
-/// proved to hold it, and that is in the code already.
-const fn detail(code: Code) -> &'static str {
-    match code {
-        Code::ApiNotExposed => "There is no such API here.",
-        Code::Missing => "This API needs a credential.",
-        Code::Malformed => "The credential is malformed, or was presented more than once.",
-        Code::Stale => "The door has not heard of the log for too long to decide.",
-        Code::Unknown => "The credential is not known.",
-        Code::SecretRequired => "This key is good only together with its secret.",
-        Code::SecretMismatch => "The secret does not belong to this key.",
-        Code::Revoked => "The key is revoked.",
-        Code::Expired => "The key has expired.",
-        Code::Suspended => "The key is suspended.",
-        Code::Pending => "The key waits for the approval of its Subscription.",
-        Code::WrongEnvironment => "The key is for another Environment.",
-        Code::NotSubscribed => "The key is not subscribed to this API.",
-        Code::IpDenied => "The API may not be called from this address.",
-        Code::PermissionDenied => "The key does not hold the permission that this call needs.",
-        Code::RateLimited => "The key calls too often.",
-        Code::QuotaExceeded => "The key has used up its quota.",
-        Code::Valid => "The call may pass.",
     }
 }

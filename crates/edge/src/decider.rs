@@ -78,8 +78,7 @@ impl Decider {
         let extracted = extract(&places, fields, &mut scratch);
         let mut decision =
             self.ask(extracted.credential, call.api, call.environment, call.permissions, client, now);
-        self.limiter.take(&mut decision, now).await;
-        self.meters.observe(&decision, client, now);
+        self.limiter.settle(&mut decision, &self.meters, client, now).await;
         let too_many = self.failures.slowed(&decision, client.unwrap_or(call.peer), now);
         then(&Decided { decision, door: door.as_ref(), places, extracted, client, too_many })
     }
@@ -106,9 +105,10 @@ impl Decided<'_> {
         if self.decision.allowed() {
             return None;
         }
-        Some(match self.too_many {
+        let problem = match self.too_many {
             Some(seconds) => Problem::too_many_failures(seconds),
-            None => Problem::of(self.decision.code(), self.places.basic).within(&self.decision),
-        })
+            None => Problem::of(self.decision.code(), self.places.basic),
+        };
+        Some(problem.decided(&self.decision))
     }
 }

@@ -14,7 +14,6 @@ mod path;
 mod patient;
 mod percent;
 mod permissions;
-mod request_id;
 mod serve;
 mod tls;
 mod traffic;

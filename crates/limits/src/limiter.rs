@@ -1,9 +1,10 @@
 //! What the doors ask after deciding: this node's own count, and what is shared if there is such a thing.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use claviger_domain::time::Timestamp;
-use claviger_verify::{Allotment, Decision, Exceeded, Limits, Rules};
+use claviger_verify::{Allotment, Decision, Exceeded, Limiting, Limits, Meters, Rules, Settling};
 
 use crate::shared::Shared;
 
@@ -41,12 +42,22 @@ impl Limiter {
     }
 
     /// Takes what a call costs from the rules that bind its decision, which becomes a refusal if one of them does not
-    /// allow it. Most calls are bound by none, and wait for nothing.
-    pub async fn take(&self, decision: &mut Decision, now: Timestamp) {
+    /// allow it, and counts what came of it: once, also if whoever calls goes while others are asked. Most calls are
+    /// bound by no rule, and wait for nothing.
+    pub async fn settle(
+        &self,
+        decision: &mut Decision,
+        meters: &Meters,
+        source: Option<IpAddr>,
+        now: Timestamp,
+    ) {
         if let Some(rules) = decision.rules() {
+            let waiting = meters.waiting_for_limits(decision, source, now);
             let said = self.take_all(&rules, decision.cost(), now).await;
+            waiting.heard();
             decision.allot(said);
         }
+        meters.observe(decision, source, now);
     }
 
     async fn take_all(&self, rules: &Rules, cost: u32, now: Timestamp) -> Result<Allotment, Exceeded> {
@@ -61,5 +72,17 @@ impl Limiter {
             }
             None => Ok(own),
         }
+    }
+}
+
+impl Limiting for Limiter {
+    fn settle<'s>(
+        &'s self,
+        decision: &'s mut Decision,
+        meters: &'s Meters,
+        source: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Settling<'s> {
+        Box::pin(self.settle(decision, meters, source, now))
     }
 }

@@ -189,6 +189,19 @@ async fn no_call_waits_long_for_a_server_that_is_frozen() {
     wait_until("together again", || !node.limiter.is_cut_off()).await;
 }
 
+#[tokio::test]
+async fn a_call_whose_caller_goes_while_others_are_asked_is_counted_once() {
+    let redis = Redis::start();
+    let node = Node::sharing(&redis.url(), per_hour(1_000)).await;
+    let counted = || node.meters.decisions().filter(|(_, calls)| *calls > 0).collect::<Vec<_>>();
+    assert!(node.call(1).await.allowed());
+    assert_eq!(counted(), [(Code::Valid, 1)]);
+    redis.freeze();
+    let given_up = tokio::time::timeout(Duration::from_millis(5), node.call(1)).await;
+    assert!(given_up.is_err(), "the server is frozen, and is waited for longer than this");
+    assert_eq!(counted(), [(Code::Valid, 2)]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_nobody_asks_is_missed_too() {
     let redis = Redis::start();

@@ -116,8 +116,7 @@ impl Service {
             true => follower.index.decide(&request, now),
             false => follower.index.decide_as_stale(&request, now),
         };
-        self.limiter().take(&mut decision, now).await;
-        follower.meters.observe(&decision, facts.ip, now);
+        self.limiter().settle(&mut decision, &follower.meters, facts.ip, now).await;
         let slowed = facts.ip.and_then(|source| self.failures().slowed(&decision, source, now));
         let retry_after_seconds = decision.retry_after_seconds().or(slowed.map(u64::from));
         Verdict { decision, asked: question.permissions, retry_after_seconds }

@@ -52,6 +52,11 @@ struct Recent {
 }
 
 impl Failures {
+    /// What a source that failed too often is told in place of the code.
+    pub const CODE: &'static str = "too_many_requests";
+    pub const DETAIL: &'static str =
+        "Too many attempts from this address failed; good calls are not concerned.";
+
     /// More than `per_minute` failures within a minute are too many.
     pub fn new(per_minute: u32) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();

@@ -25,6 +25,8 @@
 //! [`Limits::take`] count rates and quotas, and [`Meters`] what was decided. With the feature `tower` all of it is
 //! the layer `GuardLayer`.
 
+#[cfg(feature = "http")]
+pub mod answer;
 mod control;
 mod digests;
 mod extract;
@@ -36,6 +38,8 @@ mod limits;
 mod meters;
 mod permissions;
 mod request;
+#[cfg(feature = "http")]
+mod request_id;
 #[cfg(feature = "tower")]
 mod tower;
 
@@ -49,9 +53,9 @@ pub use facts::{
 pub use failures::{DEFAULT_FAILURES_PER_MINUTE, Failures};
 pub use follower::{ApplyError, DEFAULT_MAX_STALENESS_SECONDS, Freshness, LoadError, LogEntry, Standing};
 pub use index::{Contradiction, Decision, Door, Entries, Index, KeyEntry, Loader, Tag};
-pub use limits::{Allotment, Amount, Exceeded, Limits, Rule, Rules, Subject};
-pub use meters::{Latency, Measure, Meters, Response, Usage};
+pub use limits::{Allotment, Amount, Exceeded, Limiting, Limits, Rule, Rules, Settling, Subject};
+pub use meters::{Latency, Measure, Meters, Response, Uncounted, Usage};
 pub use permissions::PermissionBits;
 pub use request::{Credential, Request};
 #[cfg(feature = "tower")]
-pub use tower::{Answering, GuardLayer, Guarded, Passed, Refusal};
+pub use tower::{Answering, GuardLayer, Guarded, Passed};

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use claviger_domain::peers::TrustedPeers;
 use claviger_limits::Limiter;
+use claviger_verify::answer::{RequestId, RequestIds};
 use claviger_verify::{Failures, Index, Meters};
 use envoy_types::pb::envoy::service::auth::v3::authorization_server::{Authorization, AuthorizationServer};
 use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
@@ -24,7 +25,6 @@ use self::asked::Asked;
 use crate::answer::Problem;
 use crate::decider::{Call, Clock, Decided, Decider};
 use crate::path;
-use crate::request_id::{RequestId, RequestIds};
 
 /// How the door is set up.
 #[derive(Clone)]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use claviger_domain::peers::TrustedPeers;
 use claviger_limits::Limiter;
+use claviger_verify::answer::{AS_OF, CODE, REQUEST_ID, RequestIds, put_allotment};
 use claviger_verify::{Decision, Failures, Index, Meters};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -19,7 +20,6 @@ use http_body_util::Full;
 use self::query::Query;
 use crate::answer::{self, Problem};
 use crate::decider::{Call, Clock, Decider};
-use crate::request_id::{REQUEST_ID, RequestIds};
 
 /// Where forward-auth is asked.
 pub const FORWARD_AUTH_PATH: &str = "/v1/forward-auth";
@@ -165,10 +165,11 @@ impl fmt::Debug for ForwardAuth {
 
 fn identity(decision: &Decision) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
-    headers.insert(answer::CODE, HeaderValue::from_static(decision.code().as_str()));
+    headers.insert(CODE, HeaderValue::from_static(decision.code().as_str()));
+    headers.insert(AS_OF, HeaderValue::from(decision.as_of().0));
     answer::put_identity(decision, &mut headers);
     if let Some(allotment) = decision.allotment() {
-        answer::put_allotment(allotment, &mut headers);
+        put_allotment(allotment, &mut headers);
     }
     headers
 }

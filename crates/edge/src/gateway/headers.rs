@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use claviger_verify::answer::{begins, is_ours};
 use http::header::{CONNECTION, COOKIE, EXPECT, HOST, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -139,11 +140,6 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
     values.flat_map(|value| value.split(',')).map(str::trim)
 }
 
-/// Headers that Claviger alone sets. CGI and its kin read `_` as `-`.
-pub(crate) fn is_ours(name: &str) -> bool {
-    begins(name, "x-claviger-") || begins(name, "claviger-")
-}
-
 fn is_about_the_caller(name: &str) -> bool {
     begins(name, "x-forwarded-")
         || ABOUT_THE_CALLER.iter().any(|it| it.len() == name.len() && begins(name, it))
@@ -152,11 +148,6 @@ fn is_about_the_caller(name: &str) -> bool {
 /// Orders to a proxy in front of us, which would fetch a file of its own.
 fn is_for_a_proxy(name: &str) -> bool {
     begins(name, "x-accel-") || begins(name, "x-sendfile")
-}
-
-fn begins(name: &str, wanted: &str) -> bool {
-    let same = |(one, other): (u8, u8)| one == other || (one == b'_' && other == b'-');
-    name.len() >= wanted.len() && name.bytes().zip(wanted.bytes()).all(same)
 }
 
 fn append_hop(headers: &mut HeaderMap, peer: IpAddr) {

@@ -20,9 +20,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use claviger_domain::event::Position;
 use claviger_domain::peers::TrustedPeers;
 use claviger_egress::Egress;
 use claviger_limits::Limiter;
+use claviger_verify::answer::{AS_OF, REQUEST_ID, RequestId, RequestIds, put_allotment, tells_allotment};
 use claviger_verify::{Allotment, Failures, Index, Meters};
 use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
 use http::request::Parts;
@@ -38,8 +40,6 @@ use tokio_util::task::TaskTracker;
 pub use self::body::GatewayBody;
 pub use self::connector::upstream_tls;
 
-pub(crate) use self::headers::is_ours;
-
 use self::account::Account;
 use self::body::{Direction, Outgoing, Passing};
 use self::connector::Pools;
@@ -51,7 +51,6 @@ use self::upstreams::{Target, Targets};
 use crate::answer::{self, Problem};
 use crate::decider::{Call, Clock, Decided, Decider};
 use crate::path;
-use crate::request_id::{REQUEST_ID, RequestId, RequestIds};
 use crate::serve::Connection;
 
 /// How the gateway is set up.
@@ -190,6 +189,9 @@ impl Gateway {
                 None => account.close(0, response.body().size_hint().lower()),
             }
         }
+        if let Some(as_of) = noted.as_of {
+            response.headers_mut().insert(AS_OF, HeaderValue::from(as_of.0));
+        }
         response.headers_mut().insert(REQUEST_ID, id.0);
         response
     }
@@ -223,6 +225,7 @@ impl Gateway {
         let admitted = self.decider.decide(&call, |decided| {
             let routing = decided.door.filter(|door| door.exposed()).and_then(|door| door.routing());
             let cors = routing.and_then(|routing| routing.cors.as_ref());
+            noted.as_of = Some(decided.decision.as_of());
             noted.grant = cors.map(|cors| Grant::of(cors, &parts.headers));
             let (meters, id) = (Arc::clone(&self.decider.meters), id.0.to_str().unwrap_or_default());
             noted.account = Some(Account::open(meters, decided, parts, id, self.decider.now()));
@@ -287,8 +290,8 @@ impl Gateway {
         }
         headers::make_returning(response.headers_mut());
         // What the upstream limits by itself, it may tell by itself.
-        if let Some(allotment) = passage.allotment.filter(|_| !answer::tells_allotment(response.headers())) {
-            answer::put_allotment(allotment, response.headers_mut());
+        if let Some(allotment) = passage.allotment.filter(|_| !tells_allotment(response.headers())) {
+            put_allotment(allotment, response.headers_mut());
         }
         let patience = self.settings.idle_timeout;
         let answer = response.map(|body| Passing::new(body, call, patience, Direction::ToCaller));
@@ -392,6 +395,8 @@ struct Noted {
     /// Which pages may read the answer.
     grant: Option<Grant>,
     account: Option<Account>,
+    /// What was decided by, as far as anything was.
+    as_of: Option<Position>,
 }
 
 enum Admitted {

@@ -118,6 +118,7 @@ async fn an_answer_loses_what_an_upstream_must_not_say_and_redirects_are_not_fol
         let response = Response::builder().status(302).header("location", "http://169.254.169.254/");
         let response = response.header("x-accel-redirect", "/etc/passwd").header("x-sendfile", "/etc/passwd");
         let response = response.header("x-claviger-code", "valid").header("set-cookie", "claviger-session=1");
+        let response = response.header("x_claviger_as_of", "999").header("x-claviger-as-of", "999");
         response.header("set-cookie", "own=1").header("x-own", "1").body(whole("moved")).expect("an answer")
     })
     .await;
@@ -129,7 +130,8 @@ async fn an_answer_loses_what_an_upstream_must_not_say_and_redirects_are_not_fol
         (&response.headers()["set-cookie"], &response.headers()["x-own"]),
         (&"own=1".parse().expect("it"), &"1".parse().expect("it"))
     );
-    for gone in ["x-accel-redirect", "x-sendfile", "x-claviger-code"] {
+    assert_eq!(response.headers().get_all("x-claviger-as-of").iter().collect::<Vec<_>>(), ["1"]);
+    for gone in ["x-accel-redirect", "x-sendfile", "x-claviger-code", "x_claviger_as_of"] {
         assert!(!response.headers().contains_key(gone), "{gone}");
     }
     assert_eq!(behind.count(), 1);

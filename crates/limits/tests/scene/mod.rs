@@ -14,7 +14,7 @@ use claviger_domain::time::Timestamp;
 use claviger_limits::{Limiter, Shared};
 use claviger_verify::{
     ApplicationFacts, Credential, Decision, DigestGeneration, DigestKeys, EnvironmentFacts, Index, KeyFacts,
-    KeySetFacts, Request,
+    KeySetFacts, Meters, Request,
 };
 
 /// 2026-07-01T00:00:00Z, where each node's own time stands still.
@@ -24,6 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Node {
     pub(crate) limiter: Limiter,
+    pub(crate) meters: Meters,
     index: Index,
     key: String,
     url: String,
@@ -40,7 +41,14 @@ impl Node {
         let key = credential::generate(CredentialKind::Key, |buffer| buffer.fill(7));
         let key = key.value.expose().to_owned();
         let index = index(&key, limits);
-        Self { limiter: Limiter::sharing(shared), index, key, url: url.to_owned(), limits }
+        Self {
+            limiter: Limiter::sharing(shared),
+            meters: Meters::default(),
+            index,
+            key,
+            url: url.to_owned(),
+            limits,
+        }
     }
 
     /// Another node of the same, which has counted nothing yet.
@@ -51,7 +59,7 @@ impl Node {
     pub(crate) async fn call(&self, cost: u32) -> Decision {
         let credential = Credential::from_parts(Some(&self.key), None);
         let mut decision = self.index.decide(&Request { cost, ..Request::new(credential) }, START);
-        self.limiter.take(&mut decision, START).await;
+        self.limiter.settle(&mut decision, &self.meters, None, START).await;
         decision
     }
 }

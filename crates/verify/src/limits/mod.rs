@@ -2,6 +2,7 @@
 //! takes what its rules allow, or becomes a refusal. Nobody waits for anybody, refused calls use up nothing, and
 //! memory is taken when a subject is first seen and given back when its counters say nothing any more.
 
+mod limiting;
 mod measure;
 mod quota;
 mod rate;
@@ -16,6 +17,7 @@ use claviger_domain::time::Timestamp;
 use hashbrown::DefaultHashBuilder;
 use papaya::HashMap;
 
+pub use self::limiting::{Limiting, Settling};
 use self::measure::Measure;
 pub use self::rules::{Amount, Rule, Rules, Subject};
 use self::rules::{Counted, MOST_RULES};

@@ -8,6 +8,7 @@ mod latency;
 mod responses;
 mod stripes;
 mod table;
+mod uncounted;
 mod usage;
 
 use std::net::IpAddr;
@@ -21,6 +22,7 @@ use parking_lot::Mutex;
 
 pub use self::latency::Latency;
 pub use self::responses::Response;
+pub use self::uncounted::Uncounted;
 pub use self::usage::{Measure, Usage};
 
 use self::collected::Collected;
@@ -74,16 +76,23 @@ impl Default for Counters {
 impl Meters {
     /// Counts the decision: every call that was decided on is counted once, whatever becomes of it.
     pub fn observe(&self, decision: &Decision, source: Option<IpAddr>, now: Timestamp) {
-        let code = decision.code();
+        self.count(decision.code(), Seen::decided(decision, now), source);
+    }
+
+    /// Sees to it that a call is counted which waits for what limits it, if whoever made it does not wait so long.
+    pub fn waiting_for_limits(
+        &self,
+        decision: &Decision,
+        source: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Uncounted<'_> {
+        Uncounted::new(self, decision.code(), Seen::decided(decision, now), source)
+    }
+
+    fn count(&self, code: Code, seen: Seen, source: Option<IpAddr>) {
         let stripe = &self.stripes[stripe()];
         // Codes are declared in the order of `Code::ALL`.
         stripe.decisions.0[code as usize].fetch_add(1, Ordering::Relaxed);
-        let seen = Seen {
-            minute: Minute::of(now),
-            api_id: decision.met_api(),
-            key: decision.met_key(),
-            measure: Measure::Decided(code),
-        };
         if !stripe.count(seen, source) {
             stripe.rest.0[code as usize].fetch_add(1, Ordering::Relaxed);
         }

@@ -8,6 +8,7 @@ use claviger_domain::time::Timestamp;
 use claviger_domain::usage::UsedKey;
 
 use super::latency::Latency;
+use crate::index::Decision;
 
 const MICROS_PER_MINUTE: i64 = 60_000_000;
 const MINUTES_PER_HOUR: i64 = 60;
@@ -78,6 +79,15 @@ impl Usage {
 }
 
 impl Seen {
+    pub(super) fn decided(decision: &Decision, now: Timestamp) -> Self {
+        Self {
+            minute: Minute::of(now),
+            api_id: decision.met_api(),
+            key: decision.met_key(),
+            measure: Measure::Decided(decision.code()),
+        }
+    }
+
     pub(super) fn calls(self, calls: u64, source: Option<IpAddr>) -> Usage {
         let Self { minute, api_id, key, measure } = self;
         Usage { at: minute.begins(), api_id, key, measure, calls, source }

@@ -5,30 +5,36 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The id of one call.
 #[derive(Debug, Clone)]
-pub(crate) struct RequestId(pub(crate) HeaderValue);
+pub struct RequestId(pub HeaderValue);
 
 impl RequestId {
     /// Of a call that came before ids could be made.
-    pub(crate) const NONE: Self = Self(HeaderValue::from_static("-"));
+    pub const NONE: Self = Self(HeaderValue::from_static("-"));
+
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
 }
 
 /// Names the calls of one door.
-pub(crate) struct RequestIds {
+#[derive(Debug)]
+pub struct RequestIds {
     /// Different at each start and for each door.
     prefix: String,
     made: AtomicU64,
 }
 
 impl RequestIds {
-    pub(crate) const fn new(prefix: String) -> Self {
+    pub const fn new(prefix: String) -> Self {
         Self { prefix, made: AtomicU64::new(0) }
     }
 
     /// The proxy's own, if it gave one that can be shown.
-    pub(crate) fn of(&self, headers: &HeaderMap) -> RequestId {
+    pub fn of(&self, headers: &HeaderMap) -> RequestId {
         let fits = |value: &&HeaderValue| {
             (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
         };
