@@ -247,6 +247,48 @@ impl Claviger {
     }
 }
 
+/// A running example of the workspace. Killed when dropped.
+#[derive(Debug)]
+pub struct Example {
+    _process: Process,
+    _logs: TempDir,
+    listen: Port,
+}
+
+impl Claviger {
+    /// Starts the example of this name on this installation's data and database, and waits until it answers.
+    ///
+    /// `cargo test` builds examples, but not where it is told which tests to run: build them before.
+    #[track_caller]
+    pub fn example(&self, name: &str, arguments: &[&str]) -> Example {
+        let program = self.binary.with_file_name("examples").join(name);
+        assert!(
+            program.is_file(),
+            "there is no {}: `cargo test --workspace --no-run` builds it",
+            program.display()
+        );
+        let listen = free_port();
+        let mut command = Command::new(program);
+        command.current_dir(self.data.path()).env_clear().arg("--data-dir").arg(self.data.path());
+        command.arg("--listen").arg(listen.address().to_string());
+        if let Some(url) = &self.database_url {
+            command.arg("--database-url").arg(url);
+        }
+        let logs = tempfile::Builder::new().prefix("claviger-log-").tempdir().expect("a temporary folder");
+        let log = logs.path().join("log");
+        let mut process =
+            Process::start("the example", command.args(arguments), &log, Signal::KILL, logs.path());
+        process.wait_until("answering", || probe::status(listen.address(), "/").is_some());
+        Example { _process: process, _logs: logs, listen }
+    }
+}
+
+impl Example {
+    pub fn url(&self) -> String {
+        format!("http://{}", self.listen.address())
+    }
+}
+
 /// A running server. Killed when dropped.
 #[derive(Debug)]
 pub struct Server {

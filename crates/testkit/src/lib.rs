@@ -20,7 +20,7 @@ mod upstream;
 
 pub use ambient::{KILLS_VARIABLE, POSTGRES_VARIABLE, kills};
 pub use browser::Browser;
-pub use claviger::{Claviger, Initialised, Output, Server};
+pub use claviger::{Claviger, Example, Initialised, Output, Server};
 pub use keeper::{enter_keeper, keeper_arguments};
 pub use ports::{Port, free_port};
 pub use postgres::{Database, Postgres};

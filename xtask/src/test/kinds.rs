@@ -23,7 +23,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind { name: "use cases", arguments: &["--test", "service*"] },
     Kind { name: "HTTP", arguments: &["--test", "rest*", "--test", "listening*", "--test", "egress*"] },
     Kind {
-        name: "doors: gateway, nginx, Caddy, Envoy",
+        name: "doors: gateway, nginx, Caddy, Envoy, library",
         arguments: &["--test", "forward_auth*", "--test", "gateway*", "--test", "doors*"],
     },
     Kind { name: "limits, with Redis", arguments: &["--test", "limits*"] },

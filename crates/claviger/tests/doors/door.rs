@@ -58,9 +58,11 @@ pub(super) enum Door {
     /// Envoy's question, from a client of gRPC.
     ExtAuthz,
     Envoy,
+    /// The layer in a server of one's own.
+    Library,
 }
 
-pub(super) const DOORS: [Door; 10] = [
+pub(super) const DOORS: [Door; 11] = [
     Door::Verify,
     Door::VerifyBatch,
     Door::Forwarded,
@@ -71,13 +73,17 @@ pub(super) const DOORS: [Door; 10] = [
     Door::Gateway,
     Door::ExtAuthz,
     Door::Envoy,
+    Door::Library,
 ];
 
-/// What a door answered. Behind Caddy, Envoy and the gateway a good call has its upstream's answer, and no code.
+/// What a door answered. Behind Caddy, Envoy, the gateway and the layer a good call has its upstream's answer, and no
+/// code.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) code: Option<String>,
+    /// Whether it tells what position of the log was decided by.
+    pub(super) as_of: bool,
 }
 
 impl Door {
@@ -99,7 +105,7 @@ impl Door {
             }
             Self::Forwarded => told(self.request(scene, question).await),
             Self::Original | Self::AuthRequest => told(self.request(scene, question).await),
-            Self::Nginx | Self::Caddy | Self::Gateway | Self::Envoy => {
+            Self::Nginx | Self::Caddy | Self::Gateway | Self::Envoy | Self::Library => {
                 told(self.request(scene, question).await)
             }
             Self::ExtAuthz => {
@@ -118,18 +124,21 @@ impl Door {
 
     /// What it must answer.
     pub(super) fn expected(self, question: &Question<'_>) -> Answer {
-        let silent = matches!(self, Self::Caddy | Self::Gateway | Self::ExtAuthz | Self::Envoy)
-            && question.code == "valid";
+        let passes = question.code == "valid";
+        let has_no_code = [Self::Caddy, Self::Gateway, Self::ExtAuthz, Self::Envoy, Self::Library];
+        let silent = has_no_code.contains(&self) && passes;
         let code = (!silent).then(|| question.code.to_owned());
+        // nginx makes an answer of its own, and Caddy passes on the upstream's.
+        let as_of = !(self == Self::Nginx || (self == Self::Caddy && passes));
         let status = match self {
             Self::Verify | Self::VerifyBatch => 200,
             Self::AuthRequest if !matches!(question.status, 200 | 401) => 403,
             _ => question.status,
         };
-        Answer { status, code }
+        Answer { status, code, as_of }
     }
 
-    async fn request(self, scene: &Scene, question: &Question<'_>) -> Response {
+    pub(super) async fn request(self, scene: &Scene, question: &Question<'_>) -> Response {
         let (one, other) = (scene.node.server.url(), scene.other_node.server.url());
         let query = question.query();
         let address = match self {
@@ -144,6 +153,7 @@ impl Door {
                 format!("{}/{}/42", server.gateway_url(), question.api)
             }
             Self::Envoy => format!("http://{}/orders/42", scene.envoy.address()),
+            Self::Library => scene.library.url(question.api, question.environment, question.permissions),
             Self::Verify | Self::VerifyBatch => unreachable!("asked in JSON"),
             Self::ExtAuthz => unreachable!("asked over gRPC"),
         };
@@ -268,16 +278,18 @@ pub(super) fn route(api: &str, environment: Option<&str>, permissions: &[&str]) 
 fn checked(response: CheckResponse) -> Answer {
     let code = response.status.unwrap().code;
     match response.http_response.unwrap() {
-        HttpResponse::OkResponse(_) => {
+        HttpResponse::OkResponse(passed) => {
             assert_eq!(code, 0);
-            Answer { status: 200, code: None }
+            let mut added = passed.response_headers_to_add.into_iter().map(|option| option.header.unwrap());
+            let as_of = added.find(|header| header.key == AS_OF).map(|header| header.value);
+            Answer { status: 200, code: None, as_of: is_position(as_of) }
         }
         HttpResponse::DeniedResponse(denied) => {
             assert_ne!(code, 0);
-            let headers = denied.headers.into_iter().map(|option| option.header.unwrap());
-            let mut told = headers.filter(|header| header.key == "x-claviger-code");
-            let code = told.next().map(|header| header.value);
-            Answer { status: denied.status.unwrap().code.try_into().unwrap(), code }
+            let headers: Vec<_> = denied.headers.into_iter().map(|option| option.header.unwrap()).collect();
+            let told = |name: &str| headers.iter().find(|it| it.key == name).map(|it| it.value.clone());
+            let status = denied.status.unwrap().code.try_into().unwrap();
+            Answer { status, code: told("x-claviger-code"), as_of: is_position(told(AS_OF)) }
         }
         HttpResponse::ErrorResponse(error) => panic!("{error:?}"),
     }
@@ -287,10 +299,18 @@ fn checked(response: CheckResponse) -> Answer {
 fn decision(body: &Value) -> Answer {
     let code = body["code"].as_str().unwrap().to_owned();
     assert_eq!(body["allowed"], code == "valid", "{body}");
-    Answer { status: 200, code: Some(code) }
+    Answer { status: 200, code: Some(code), as_of: body["as_of"].is_u64() }
 }
 
 fn told(response: Response) -> Answer {
-    let code = response.headers().get("x-claviger-code");
-    Answer { status: response.status().as_u16(), code: code.map(|code| code.to_str().unwrap().to_owned()) }
+    let text = |name: &str| response.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
+    let (code, as_of) = (text("x-claviger-code"), is_position(text(AS_OF)));
+    Answer { status: response.status().as_u16(), code, as_of }
+}
+
+const AS_OF: &str = "x-claviger-as-of";
+
+/// All that the table asks about happened by then.
+fn is_position(text: Option<String>) -> bool {
+    text.and_then(|text| text.parse::<u64>().ok()).is_some_and(|position| position > 10)
 }

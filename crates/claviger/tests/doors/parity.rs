@@ -87,10 +87,31 @@ fn demand_one_answer(scene: &Scene, doors: &[Door], table: &[Question<'_>]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Whoever is refused can't tell by the words which door it met.
+fn demand_one_wording(scene: &Scene, table: &[Question<'_>]) {
+    let refused = |question: &&Question<'_>| question.code != "valid" && question.permissions.is_empty();
+    for question in table.iter().filter(refused).filter(|question| Door::Gateway.can_be_asked(question)) {
+        let said = [Door::Forwarded, Door::Gateway, Door::Library].map(|door| {
+            let response = scene.block_on(door.request(scene, question));
+            let headers =
+                ["content-type", "cache-control", "www-authenticate", "ratelimit-limit"].map(|name| {
+                    let lines = response.headers().get_all(name).iter();
+                    lines.map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+                });
+            let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+            let retry = response.headers().contains_key("retry-after");
+            let mut problem: Value = scene.block_on(response.json()).unwrap();
+            assert_eq!(problem["request_id"].take(), id);
+            (problem, headers, retry)
+        });
+        assert!(said.iter().all(|one| *one == said[0]), "{said:#?}");
+    }
+}
+
 #[test]
 fn one_table_of_requests_has_one_answer_at_every_door() {
     let database = Postgres::shared().create_database();
-    let scene = Scene::new(database.url(), &[]);
+    let scene = Scene::new(&database, None);
     let mut table = table(&scene.held);
     let mismatched = (scene.held.pair.0.clone(), scene.held.basic.1.clone());
     table.push(row("orders", Presented::Pair(&mismatched), "secret_mismatch", 401));
@@ -99,6 +120,7 @@ fn one_table_of_requests_has_one_answer_at_every_door() {
     let swapped = (scene.held.basic.0.clone(), scene.held.pair.1.clone());
     table.push(row("orders", Presented::Basic(&swapped), "secret_mismatch", 401));
     demand_one_answer(&scene, &DOORS, &table);
+    demand_one_wording(&scene, &table);
     let codes: BTreeSet<&str> = table.iter().map(|question| question.code).collect();
     // All but `stale`, which has a test of its own.
     assert_eq!(codes.len(), 18 - 1, "{codes:?}");
@@ -109,7 +131,7 @@ fn one_table_of_requests_has_one_answer_at_every_door() {
 fn every_door_closes_when_the_log_was_not_heard_of_for_too_long() {
     let mut postgres = Postgres::start();
     let database = postgres.create_database();
-    let scene = Scene::new(database.url(), &[("CLAVIGER_DOORS__MAX_STALENESS", "PT20S")]);
+    let scene = Scene::new(&database, Some(20));
     let key = Presented::Key(&scene.held.key);
     let good = row("orders", key, "valid", 200);
     postgres.stop_immediately();

@@ -6,17 +6,21 @@ use std::time::{Duration, Instant};
 
 use claviger_client::Client;
 use claviger_client::reqwest;
-use claviger_testkit::{Caddy, Claviger, Envoy, Nginx, Port, Redis, Server, Upstream, free_port};
+use claviger_testkit::{Caddy, Claviger, Database, Envoy, Nginx, Port, Redis, Server, Upstream, free_port};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::door::{ROUTE, route};
+use super::library::Library;
 
 /// What the table asks about; one of them never was.
-const APIS: [&str; 13] = [
+pub(super) const APIS: [&str; 13] = [
     "orders", "brief", "hidden", "nowhere", "stock", "fenced", "slow", "scarce", "partners", "paired",
     "lone", "open", "branded",
 ];
+pub(super) const ENVIRONMENTS: [Option<&str>; 3] = [None, Some("production"), Some("sandbox")];
+pub(super) const PERMISSIONS: [&[&str]; 5] =
+    [&[], &["orders:read"], &["orders:write"], &["orders:read", "orders:write"], &["orders:fly"]];
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// All doors, and those who knock.
@@ -31,6 +35,7 @@ pub(super) struct Scene {
     pub(super) nginx: Port,
     pub(super) caddy: Port,
     pub(super) envoy: Port,
+    pub(super) library: Library,
     pub(super) held: Credentials,
     _others: (Nginx, Caddy, Envoy, Upstream, Redis),
 }
@@ -38,7 +43,7 @@ pub(super) struct Scene {
 /// A server, and its REST API in the owner's hands.
 #[derive(Debug)]
 pub(super) struct Node {
-    _claviger: Claviger,
+    claviger: Claviger,
     pub(super) server: Server,
     pub(super) client: Client,
 }
@@ -71,17 +76,20 @@ pub(super) struct Credentials {
 }
 
 impl Scene {
-    /// On this database; with what the configuration of both nodes says further.
-    pub(super) fn new(database_url: &str, variables: &[(&str, &str)]) -> Self {
+    /// On this database; deciding goes on for so many seconds without it, a day unless it is told.
+    pub(super) fn new(database: &Database, max_staleness_seconds: Option<u32>) -> Self {
         let mut one = Claviger::new(env!("CARGO_BIN_EXE_claviger"))
-            .with_database(database_url)
+            .with_database(database.url())
             // The table has more wrong knocks a minute than a stranger would be allowed.
             .with_variable("CLAVIGER_DOORS__FAILURES_PER_MINUTE", "100000");
         // What is used up at one door is so at all of them, on both nodes.
         let redis = Redis::start();
         one = one.with_variable("CLAVIGER_LIMITS__REDIS_URL", redis.url());
-        for (name, value) in variables {
-            one = one.with_variable(name, *value);
+        let mut told =
+            vec![format!("--redis-url={}", redis.url()), "--failures-per-minute=100000".to_owned()];
+        if let Some(seconds) = max_staleness_seconds {
+            one = one.with_variable("CLAVIGER_DOORS__MAX_STALENESS", format!("PT{seconds}S"));
+            told.push(format!("--max-staleness-seconds={seconds}"));
         }
         let service_key = one.init().service_key;
         let other = one
@@ -92,6 +100,9 @@ impl Scene {
         let (node, other_node) = (Node::new(one, &service_key), Node::new(other, &service_key));
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let told: Vec<&str> = told.iter().map(String::as_str).collect();
+        let library = Library::start(&node.claviger, database, &node.client, &told);
+        let library = runtime.block_on(library);
         let mut held = runtime.block_on(held(&node.client, &upstream));
         held.service_key = service_key;
         let (nginx, caddy, envoy) = (free_port(), free_port(), free_port());
@@ -100,8 +111,9 @@ impl Scene {
         let envoy_runs = Envoy::start(&envoy_bootstrap(&envoy, &node, &upstream), &envoy);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let others = (nginx_runs, caddy_runs, envoy_runs, upstream, redis);
-        let scene = Self { runtime, http, node, other_node, nginx, caddy, envoy, held, _others: others };
-        scene.wait_for_the_other_node();
+        let scene =
+            Self { runtime, http, node, other_node, nginx, caddy, envoy, library, held, _others: others };
+        scene.wait_for_the_other_nodes();
         scene
     }
 
@@ -109,14 +121,14 @@ impl Scene {
         self.runtime.block_on(work)
     }
 
-    /// The other node has read what was made through the first.
-    fn wait_for_the_other_node(&self) {
-        self.wait_until("followed by the other node", || {
+    /// The other nodes have read what was made through the first.
+    fn wait_for_the_other_nodes(&self) {
+        self.wait_until("followed by the other nodes", || {
             let call = self.other_node.client.get("/readyz").send_raw();
             let set = self.node.client.get("/v1/nodes").send::<Value>();
             let (ready, nodes) = self.block_on(async { (call.await.is_ok(), set.await.unwrap().body) });
             let nodes = nodes["items"].as_array().unwrap().clone();
-            ready && nodes.len() == 2 && nodes.iter().all(|node| node["status"] == "in_sync")
+            ready && nodes.len() == 3 && nodes.iter().all(|node| node["status"] == "in_sync")
         });
     }
 
@@ -135,7 +147,7 @@ impl Node {
     pub(super) fn new(claviger: Claviger, service_key: &str) -> Self {
         let server = claviger.serve();
         let client = Client::new(&server.url()).unwrap().with_key(service_key).unwrap();
-        Self { _claviger: claviger, server, client }
+        Self { claviger, server, client }
     }
 
     fn address(&self) -> String {
@@ -333,11 +345,9 @@ fn with(configuration: &str, shown: &str, real: &str) -> String {
 /// The guide's bootstrap, with a route for each thing that the table asks.
 fn envoy_bootstrap(port: &Port, node: &Node, upstream: &Upstream) -> String {
     let mut routes = String::new();
-    let permissions =
-        [&[][..], &["orders:read"], &["orders:write"], &["orders:read", "orders:write"], &["orders:fly"]];
     for api in APIS {
-        for environment in [None, Some("production"), Some("sandbox")] {
-            for permissions in permissions {
+        for environment in ENVIRONMENTS {
+            for permissions in PERMISSIONS {
                 let mut told = format!("api: {api}");
                 if let Some(environment) = environment {
                     told.push_str(&format!(", environment: {environment}"));
