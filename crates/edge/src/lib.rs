@@ -9,6 +9,7 @@ mod answer;
 mod decider;
 mod ext_authz;
 mod forward_auth;
+mod framing;
 mod gateway;
 mod path;
 mod patient;

@@ -9,7 +9,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -21,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::framing::{Framing, Reader};
 use crate::patient::Patient;
 use crate::tls::Certificate;
 use crate::traffic::{Taken, Traffic};
@@ -216,14 +218,24 @@ impl Line<'_> {
         F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
         B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
     {
-        let traffic = Traffic::begin();
-        let watched = Arc::clone(&traffic);
-        let service = service_fn(move |request: Request<Incoming>| {
+        let (traffic, framing) = (Traffic::begin(), Arc::new(Framing::default()));
+        let (watched, reader) = (Arc::clone(&traffic), Reader::new(Arc::clone(&framing)));
+        let service = service_fn(move |mut request: Request<Incoming>| {
             let exchange = traffic.request(request.version());
+            let (framing, has_two_lengths) = (Arc::clone(&framing), framing.mark(&mut request));
             let answered = answer(request);
-            async move { answered.await.map(|answer| answer.map(|body| Taken::new(body, exchange))) }
+            async move {
+                let mut answer = answered.await?;
+                if has_two_lengths {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    framing.end();
+                }
+                Ok::<_, Infallible>(answer.map(|body| Taken::new(body, exchange)))
+            }
         });
-        let stream = TokioIo::new(Patient::new(stream, self.limits.write_timeout));
+        let stream = TokioIo::new(Patient::new(stream, self.limits.write_timeout, reader));
         let mut connection = pin!(self.builder.serve_connection_with_upgrades(stream, service));
         tokio::select! {
             ended = connection.as_mut() => return ended,

@@ -50,6 +50,7 @@ use self::trace::Traces;
 use self::upstreams::{Target, Targets};
 use crate::answer::{self, Problem};
 use crate::decider::{Call, Clock, Decided, Decider};
+use crate::framing::TwoLengths;
 use crate::path;
 use crate::serve::Connection;
 
@@ -209,7 +210,11 @@ impl Gateway {
             return Err(problems::METHOD_NOT_ALLOWED);
         }
         let has_host = parts.headers.contains_key(http::header::HOST) || parts.uri.authority().is_some();
-        if !headers::are_unambiguous(&parts.headers) || (parts.version == Version::HTTP_11 && !has_host) {
+        let has_two_lengths = parts.extensions.get::<TwoLengths>().is_some();
+        if has_two_lengths
+            || !headers::are_unambiguous(&parts.headers)
+            || (parts.version == Version::HTTP_11 && !has_host)
+        {
             return Err(problems::BAD_REQUEST);
         }
         let api = path::split(parts.uri.path()).ok_or(problems::BAD_PATH)?.slug;

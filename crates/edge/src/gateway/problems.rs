@@ -17,7 +17,8 @@ pub(super) const BAD_PATH: Problem = Problem::new(
 pub(super) const BAD_REQUEST: Problem = Problem::new(
     StatusCode::BAD_REQUEST,
     "bad_request",
-    "The request can be read in more than one way: it needs one Host, and at most `Transfer-Encoding: chunked`.",
+    "The request can be read in more than one way: it needs one Host, and one length: `Content-Length`, or \
+     `Transfer-Encoding: chunked`.",
 );
 pub(super) const METHOD_NOT_ALLOWED: Problem = Problem::new(
     StatusCode::METHOD_NOT_ALLOWED,

@@ -1,0 +1,280 @@
+//! Notices requests of HTTP/1 that say in two ways where their body ends: `Content-Length` and `Transfer-Encoding`. One
+//! who reads them otherwise than whoever stands before us sees other requests (RFC 9112, 6.1), and the server under us
+//! forgets the length before anybody can see that there were two. So heads are looked at as they are read.
+//!
+//! Bodies are followed only as far as to know where the next head begins. What is odd beyond that is for the server to
+//! refuse, which knows more: nothing is looked at any more then, and nothing is held back or changed in any case.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use http::Request;
+
+/// As much as is remembered of a header line that has not come as a whole. One that tells a length is shorter.
+const MOST_OF_LINE: usize = 512;
+/// What HTTP/2 begins with, in place of a request.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0";
+
+/// A request that can be read in two ways: among its extensions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TwoLengths;
+
+/// Which request of a connection is one.
+#[derive(Debug, Default)]
+pub(crate) struct Framing {
+    /// How many requests were handed on.
+    handed_on: AtomicU64,
+    /// The number of the first that has two lengths; zero as long as none has.
+    found: AtomicU64,
+    /// The connection changed to another protocol.
+    over: AtomicBool,
+}
+
+impl Framing {
+    /// Marks the request if it is one, and says so. To be called with each, in their order.
+    pub(crate) fn mark<B>(&self, request: &mut Request<B>) -> bool {
+        let number = self.handed_on.fetch_add(1, Ordering::Relaxed) + 1;
+        let is_found = self.found.load(Ordering::Relaxed) == number;
+        if is_found {
+            request.extensions_mut().insert(TwoLengths);
+        }
+        is_found
+    }
+
+    /// What comes from here on is no HTTP.
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Reads along with the server.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    framing: Arc<Framing>,
+    place: Place,
+    /// How many requests have begun.
+    begun: u64,
+    head: Head,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// A request, perhaps after empty lines.
+    Between,
+    Head,
+    /// So many bytes of a body.
+    Body(u64),
+    /// The length of a chunk so far, and whether its digits have ended.
+    ChunkLength(u64, bool),
+    /// So many bytes of a chunk, with the end of its line.
+    Chunk(u64),
+    /// Lines, and whether the present one is empty so far.
+    Trailers(bool),
+    /// Nothing that can be followed.
+    Lost,
+}
+
+impl Reader {
+    pub(crate) fn new(framing: Arc<Framing>) -> Self {
+        Self { framing, place: Place::Between, begun: 0, head: Head::default() }
+    }
+
+    /// These came next.
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) {
+        if self.framing.over.load(Ordering::Relaxed) {
+            self.place = Place::Lost;
+        }
+        while !bytes.is_empty() && self.place != Place::Lost {
+            bytes = self.step(bytes);
+        }
+    }
+
+    /// Reads some of them; the others are left.
+    fn step<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        match self.place {
+            Place::Between => self.between(bytes),
+            Place::Head => self.head(bytes),
+            Place::Body(left) => self.pass(bytes, left, Place::Body, Place::Between),
+            Place::Chunk(left) => self.pass(bytes, left, Place::Chunk, Place::ChunkLength(0, false)),
+            Place::ChunkLength(length, ended) => self.chunk_length(bytes, length, ended),
+            Place::Trailers(empty) => self.trailers(bytes, empty),
+            Place::Lost => &[],
+        }
+    }
+
+    fn between<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let Some(at) = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')) else { return &[] };
+        self.begun += 1;
+        self.place = Place::Head;
+        self.head = Head { may_be_preface: self.begun == 1, ..Head::default() };
+        &bytes[at..]
+    }
+
+    fn head<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+            self.head.keep(bytes);
+            return &[];
+        };
+        if self.head.end_line(&bytes[..end]) {
+            let says = self.head.says();
+            if says == Says::TwoLengths {
+                self.framing.found.store(self.begun, Ordering::Relaxed);
+            }
+            self.place = says.into();
+        }
+        &bytes[end + 1..]
+    }
+
+    fn pass<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        left: u64,
+        more: impl FnOnce(u64) -> Place,
+        then: Place,
+    ) -> &'b [u8] {
+        let taken = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let left = left - taken as u64;
+        self.place = if left == 0 { then } else { more(left) };
+        &bytes[taken..]
+    }
+
+    fn chunk_length<'b>(&mut self, bytes: &'b [u8], mut length: u64, mut ended: bool) -> &'b [u8] {
+        for (at, byte) in bytes.iter().enumerate() {
+            match (char::from(*byte).to_digit(16), *byte) {
+                (_, b'\n') => {
+                    let chunk = length.checked_add(2).map_or(Place::Lost, Place::Chunk);
+                    self.place = if length == 0 { Place::Trailers(true) } else { chunk };
+                    return &bytes[at + 1..];
+                }
+                (Some(digit), _) if !ended && length >> 60 == 0 => length = length << 4 | u64::from(digit),
+                (Some(_), _) if !ended => {
+                    self.place = Place::Lost;
+                    return &[];
+                }
+                // The end of the line, or what is said of the chunk.
+                _ => ended = true,
+            }
+        }
+        self.place = Place::ChunkLength(length, ended);
+        &[]
+    }
+
+    fn trailers<'b>(&mut self, bytes: &'b [u8], mut empty: bool) -> &'b [u8] {
+        for (at, byte) in bytes.iter().enumerate() {
+            match byte {
+                b'\n' if empty => {
+                    self.place = Place::Between;
+                    return &bytes[at + 1..];
+                }
+                b'\n' => empty = true,
+                b'\r' => {}
+                _ => empty = false,
+            }
+        }
+        self.place = Place::Trailers(empty);
+        &[]
+    }
+}
+
+/// A head, as far as it came.
+#[derive(Debug, Default)]
+struct Head {
+    /// The beginning of a line that has not ended.
+    line: Vec<u8>,
+    /// That line is longer than what is kept of it.
+    too_long: bool,
+    /// It is the first line of a connection.
+    may_be_preface: bool,
+    is_preface: bool,
+    has_request_line: bool,
+    chunked: bool,
+    length: Option<u64>,
+    /// A length can't be read.
+    odd: bool,
+    /// A line that tells a length is longer than any of them is.
+    endless: bool,
+}
+
+/// What a head says of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    Length(u64),
+    Chunks,
+    TwoLengths,
+    /// Nothing that we know.
+    Nothing,
+}
+
+impl From<Says> for Place {
+    fn from(says: Says) -> Self {
+        match says {
+            Says::Length(0) => Self::Between,
+            Says::Length(length) => Self::Body(length),
+            Says::Chunks => Self::ChunkLength(0, false),
+            Says::TwoLengths | Says::Nothing => Self::Lost,
+        }
+    }
+}
+
+impl Head {
+    /// The beginning of a line, or more of it.
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = MOST_OF_LINE - self.line.len();
+        self.line.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.too_long |= bytes.len() > room;
+    }
+
+    /// The rest of a line. True if it was the empty one, which ends the head.
+    fn end_line(&mut self, rest: &[u8]) -> bool {
+        let mut line = std::mem::take(&mut self.line);
+        let too_long = std::mem::take(&mut self.too_long);
+        let whole = if line.is_empty() {
+            rest
+        } else {
+            line.extend_from_slice(rest);
+            &line
+        };
+        let whole = whole.strip_suffix(b"\r").unwrap_or(whole);
+        if !self.has_request_line {
+            self.has_request_line = true;
+            self.is_preface = self.may_be_preface && whole == PREFACE;
+        } else if whole.is_empty() {
+            return true;
+        } else {
+            self.note(whole, too_long);
+        }
+        false
+    }
+
+    fn note(&mut self, line: &[u8], too_long: bool) {
+        // Most lines are of neither, and are passed over by their first letter.
+        let Some(b'c' | b'C' | b't' | b'T') = line.first() else { return };
+        let mut parts = line.splitn(2, |byte| *byte == b':');
+        let (name, value) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let is_length = name.eq_ignore_ascii_case(b"content-length");
+        let is_encoding = name.eq_ignore_ascii_case(b"transfer-encoding");
+        self.endless |= too_long && (is_length || is_encoding);
+        self.chunked |= is_encoding;
+        if is_length {
+            let value = std::str::from_utf8(value.trim_ascii()).ok();
+            self.length = value.and_then(|value| value.parse().ok());
+            self.odd |= self.length.is_none();
+        }
+    }
+
+    fn says(&self) -> Says {
+        match (self.chunked, self.length) {
+            _ if self.is_preface => Says::Nothing,
+            _ if self.endless => Says::TwoLengths,
+            (true, _) if self.odd => Says::TwoLengths,
+            (true, Some(_)) => Says::TwoLengths,
+            (true, None) => Says::Chunks,
+            (false, _) if self.odd => Says::Nothing,
+            (false, length) => Says::Length(length.unwrap_or(0)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! Which request of a connection has two lengths, however its bytes come.
+
+use super::*;
+
+/// The number of the request that is found in these bytes, which come in pieces of this size.
+fn found(text: &[u8], piece: usize) -> u64 {
+    let framing = Arc::new(Framing::default());
+    let mut reader = Reader::new(Arc::clone(&framing));
+    text.chunks(piece).for_each(|bytes| reader.read(bytes));
+    framing.found.load(Ordering::Relaxed)
+}
+
+#[track_caller]
+fn demand(text: &str, expected: u64) {
+    for piece in [1, 2, 3, 7, 64, usize::MAX] {
+        assert_eq!(found(text.as_bytes(), piece), expected, "{text:?} in pieces of {piece}");
+    }
+}
+
+const BOTH: &str = "POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n";
+
+#[test]
+fn both_lengths_are_found_in_either_order_and_any_case() {
+    demand(BOTH, 1);
+    demand("POST / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n", 1);
+    demand("POST / HTTP/1.1\ncONTENT-lENGTH:4\nA: b\ntRANSFER-eNCODING:chunked\n\n", 1);
+    demand("\r\n\r\nPOST / HTTP/1.1\r\ntransfer-encoding: chunked\r\ncontent-length: x\r\n\r\n", 1);
+    let endless = format!("content-length: {}4", " ".repeat(4_000));
+    let text = format!("POST / HTTP/1.1\r\n{endless}\r\ntransfer-encoding: chunked\r\n\r\n");
+    demand(&text, 1);
+}
+
+#[test]
+fn a_request_is_found_behind_others_whatever_their_bodies_say() {
+    for before in [
+        "GET /a HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST /a HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+        "POST /a HTTP/1.1\r\nContent-Length: 30\r\n\r\nContent-Length: 4\r\n\r\nPOST / HT",
+        "POST /a HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+        "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 4\r\n\r\n",
+        "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nA;x=\"b\"\r\n0\r\n\r\nGET /\r\n3\r\nabc\r\n0\r\n\r\n",
+        "POST /a HTTP/1.1\r\nCookie: transfer-encoding: chunked\r\nContent-Length: 2\r\n\r\nab",
+    ] {
+        demand(before, 0);
+        demand(&format!("{before}{BOTH}"), 2);
+        demand(&format!("{before}\r\n{before}{BOTH}"), 3);
+    }
+    let long = format!("GET /{} HTTP/1.1\r\nCookie: {}\r\n\r\n", "a".repeat(5_000), "c".repeat(5_000));
+    demand(&format!("{long}{BOTH}"), 2);
+}
+
+#[test]
+fn what_is_no_http_1_is_left_alone() {
+    demand(&format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{BOTH}"), 0);
+    demand(&format!("PRI * HTTP/2.1\r\n\r\n{BOTH}"), 2);
+    demand(&format!("GET / HTTP/1.1\r\n\r\nPRI * HTTP/2.0\r\n\r\n{BOTH}"), 3);
+    demand(&format!("POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n{BOTH}"), 0);
+    demand(&format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n11111111111111111\r\n{BOTH}"), 0);
+    let framing = Arc::new(Framing::default());
+    let mut reader = Reader::new(Arc::clone(&framing));
+    framing.end();
+    reader.read(BOTH.as_bytes());
+    assert_eq!(framing.found.load(Ordering::Relaxed), 0, "it is another protocol by now");
+}
+
+#[test]
+fn the_request_of_that_number_is_marked_and_no_other() {
+    let framing = Arc::new(Framing::default());
+    let mut reader = Reader::new(Arc::clone(&framing));
+    reader.read(format!("GET / HTTP/1.1\r\n\r\n{BOTH}").as_bytes());
+    let marked: Vec<bool> = (0..3).map(|_| framing.mark(&mut Request::new(()))).collect();
+    assert_eq!(marked, [false, true, false]);
+}
+
+#[test]
+fn no_bytes_stop_it() {
+    use rand::{RngExt as _, SeedableRng as _};
+    let mut random = rand::rngs::StdRng::seed_from_u64(7);
+    let words = [
+        "\r\n",
+        "\n",
+        ":",
+        "chunked",
+        "transfer-encoding",
+        "content-length",
+        "ffffffffffffffff",
+        "0",
+        " ",
+        "\0",
+    ];
+    for _ in 0..20_000 {
+        let text: String =
+            (0..random.random_range(0..30)).map(|_| words[random.random_range(0..words.len())]).collect();
+        found(text.as_bytes(), random.random_range(1..9));
+    }
+}
