@@ -319,7 +319,7 @@ impl Server {
     }
 
     pub fn process_id(&self) -> u32 {
-        self.process.pid().as_raw_nonzero().get().unsigned_abs()
+        self.process.id()
     }
 
     /// The processes that it started, and theirs: the keeper, for one.

@@ -25,6 +25,6 @@ pub use keeper::{enter_keeper, keeper_arguments};
 pub use ports::{Port, free_port};
 pub use postgres::{Database, Postgres};
 pub use programs::locate;
-pub use proxies::{Caddy, Envoy, Nginx};
+pub use proxies::{Caddy, Envoy, HaProxy, Nginx};
 pub use redis::Redis;
 pub use upstream::{Seen, Upstream};

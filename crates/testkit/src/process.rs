@@ -114,6 +114,10 @@ impl Process {
         Pid::from_child(&self.child)
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How it ended, if it did.
     pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap_or_else(|e| panic!("wait for {}: {e}", self.name))

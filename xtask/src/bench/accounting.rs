@@ -1,4 +1,4 @@
-//! What the kernel knows: how long the threads of a process ran, and on which core they may.
+//! What the kernel knows: how long the threads of processes ran, and on which core they may.
 
 use std::fs;
 
@@ -6,9 +6,13 @@ use anyhow::{Context as _, Result};
 
 use crate::shell;
 
-/// How long all threads of a process have run, in nanoseconds. Threads that ended meanwhile are not in it: the
-/// servers here keep theirs.
-pub(super) fn processor_nanoseconds(process: u32) -> Result<u64> {
+/// How long all threads of these processes have run, in nanoseconds. Threads that ended meanwhile are not in it:
+/// the servers here keep theirs.
+pub(super) fn processor_nanoseconds(processes: &[u32]) -> Result<u64> {
+    processes.iter().map(|process| of_one(*process)).sum()
+}
+
+fn of_one(process: u32) -> Result<u64> {
     let threads = fs::read_dir(format!("/proc/{process}/task")).context("the server's threads")?;
     let mut total = 0;
     for thread in threads {
@@ -20,9 +24,10 @@ pub(super) fn processor_nanoseconds(process: u32) -> Result<u64> {
     Ok(total)
 }
 
-/// Binds all threads of a process to one core, and those that they start from then on.
-pub(super) fn pin(process: u32, core: usize) -> Result<()> {
-    let (core, process) = (core.to_string(), process.to_string());
+/// Binds this process to one core, and whatever it starts from then on: a server there finds that it has one core,
+/// and has as many workers.
+pub(super) fn move_to(core: usize) -> Result<()> {
+    let (core, process) = (core.to_string(), std::process::id().to_string());
     shell::read(&mut shell::command("taskset", &["--all-tasks", "--cpu-list", "--pid", &core, &process]))?;
     Ok(())
 }

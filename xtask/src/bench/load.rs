@@ -1,12 +1,13 @@
 //! A counted load: keep-alive connections over loopback, one request at a time on each, every answer read to
-//! its end and looked at.
+//! its end and looked at. One thread sends all of it, so that the load's core is not what is measured.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::thread;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+
+use super::http::{Exchange, PATIENCE};
+use super::poll::{Line, Poll};
 
 /// How much is sent.
 #[derive(Debug, Clone, Copy)]
@@ -15,49 +16,50 @@ pub(super) struct Load {
     pub(super) connections: u8,
 }
 
-/// How long one answer may take before all is given up.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// One request, ready to be sent, and what its answer must hold.
-#[derive(Debug, Clone)]
-pub(super) struct Exchange {
-    pub(super) address: SocketAddr,
-    pub(super) bytes: Vec<u8>,
-    /// Stands somewhere in the answer's head or body.
-    pub(super) expected: String,
-}
-
-/// An answer.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: String,
-}
-
 /// How long each request took, sorted, and all together.
 #[derive(Debug)]
 pub(super) struct Sent {
-    pub(super) latencies: Vec<Duration>,
+    latencies: Vec<Duration>,
     pub(super) took: Duration,
 }
 
+struct Sender {
+    line: Line,
+    left: u32,
+    began: Instant,
+}
+
 impl Load {
+    /// So many requests are sent: the same number on each connection.
+    pub(super) const fn total(self) -> u32 {
+        self.on_each() * self.connections as u32
+    }
+
+    const fn on_each(self) -> u32 {
+        self.requests / self.connections as u32
+    }
+
     /// Sends all requests.
     pub(super) fn send(self, exchange: &Exchange) -> Result<Sent> {
-        let each = self.requests / u32::from(self.connections);
+        let mut poll = Poll::new()?;
+        let mut senders = (0..self.connections)
+            .map(|_| Sender::open(exchange, self.on_each()))
+            .collect::<Result<Vec<_>>>()?;
+        let mut latencies = Vec::with_capacity(self.total() as usize);
         let began = Instant::now();
-        let senders: Vec<_> = (0..self.connections)
-            .map(|_| {
-                let exchange = exchange.clone();
-                thread::spawn(move || on_one_connection(&exchange, each))
-            })
-            .collect();
-        let mut latencies = Vec::new();
-        for sender in senders {
-            match sender.join() {
-                Ok(sent) => latencies.extend(sent?),
-                Err(_) => bail!("a sender panicked"),
+        for (number, sender) in senders.iter_mut().enumerate() {
+            poll.add(&sender.line.stream, number)?;
+            sender.send(exchange)?;
+        }
+        while latencies.len() < self.total() as usize {
+            let before = latencies.len();
+            let mut told = 0;
+            for number in poll.wait(PATIENCE)? {
+                told += 1;
+                latencies.extend(senders[number].go_on(exchange)?);
+            }
+            if told == 0 {
+                bail!("no answer within {PATIENCE:?}; {before} were answered");
             }
         }
         let took = began.elapsed();
@@ -66,52 +68,47 @@ impl Load {
     }
 }
 
-fn on_one_connection(exchange: &Exchange, requests: u32) -> Result<Vec<Duration>> {
-    let mut connection = Connection::open(exchange.address)?;
-    (0..requests)
-        .map(|_| {
-            let began = Instant::now();
-            let answer = connection.exchange(&exchange.bytes)?;
-            let took = began.elapsed();
-            let fits = answer.head.contains(&exchange.expected) || answer.body.contains(&exchange.expected);
-            ensure!(answer.status == 200 && fits, "not the answer expected: {answer:?}");
-            Ok(took)
-        })
-        .collect()
-}
-
-/// A keep-alive connection.
-pub(super) struct Connection(BufReader<TcpStream>);
-
-impl Connection {
-    pub(super) fn open(address: SocketAddr) -> Result<Self> {
+impl Sender {
+    fn open(exchange: &Exchange, left: u32) -> Result<Self> {
+        let address = exchange.address;
         let stream = TcpStream::connect(address).with_context(|| format!("connect to {address}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self(BufReader::new(stream)))
+        Ok(Self { line: Line::new(stream)?, left, began: Instant::now() })
     }
 
-    pub(super) fn exchange(&mut self, request: &[u8]) -> Result<Answer> {
-        self.0.get_mut().write_all(request).context("send")?;
-        let mut head = String::new();
-        let mut length = 0;
-        loop {
-            let begun = head.len();
-            ensure!(self.0.read_line(&mut head).context("receive")? > 0, "the connection was closed");
-            let line = head[begun..].trim_end();
-            if line.is_empty() {
-                break;
-            }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().context("content-length")?;
-            }
+    fn send(&mut self, exchange: &Exchange) -> Result<()> {
+        self.began = Instant::now();
+        self.line.say(&exchange.bytes)
+    }
+
+    /// Reads what came. How long the answer took, if it is whole; then the next request is sent.
+    fn go_on(&mut self, exchange: &Exchange) -> Result<Option<Duration>> {
+        ensure!(self.line.read()?, "the connection was closed");
+        let Some((head, body)) = self.line.message()? else { return Ok(None) };
+        let took = self.began.elapsed();
+        ensure!(
+            exchange.fits(head, body),
+            "not the answer expected: {}{}",
+            String::from_utf8_lossy(head),
+            String::from_utf8_lossy(body)
+        );
+        self.line.forget();
+        self.left -= 1;
+        if self.left > 0 {
+            self.send(exchange)?;
         }
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body).context("receive the body")?;
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        Ok(Answer { status: status.context("a status")?, head, body: String::from_utf8(body)? })
+        Ok(Some(took))
+    }
+}
+
+impl Sent {
+    /// How many were answered.
+    pub(super) fn requests(&self) -> usize {
+        self.latencies.len()
+    }
+
+    /// What so many in a hundred did not take longer than.
+    pub(super) fn percentile(&self, percent: usize) -> Duration {
+        let at = (self.latencies.len() * percent / 100).min(self.latencies.len().saturating_sub(1));
+        self.latencies.get(at).copied().unwrap_or_default()
     }
 }

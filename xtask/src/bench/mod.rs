@@ -1,21 +1,41 @@
-//! `cargo xtask bench`: what a call at each door costs the real server, against a baseline on the same stack
-//! that decides nothing. The primary figure is the processor time of the server's process for one request,
-//! over a counted load of keep-alive connections, the server on one core and the load on another; rivals take
-//! turns, medians count. The table goes into docs/performance.md with the machine it ran on.
+//! `cargo xtask bench`: what a call at each door costs the real server, beside a baseline on the same stack that
+//! decides nothing, and beside what a site would wire up instead of the gateway: nginx, HAProxy, Caddy and Envoy
+//! doing the same job. The primary figure is the processor time of the servers' processes for one request, over a
+//! counted load of keep-alive connections, the servers on one core and the load on another; rivals take turns,
+//! medians count. The tables go into docs/performance.md with the machine they ran on.
 
 mod accounting;
+mod baseline;
+mod http;
+mod keys;
 mod load;
+mod poll;
+mod proxies;
 mod rivals;
-mod setup;
+mod stage;
 mod table;
+mod upstream;
 
 use anyhow::Result;
 
 use crate::shell::{say, step};
 use load::Load;
-use rivals::Rival;
-use table::Row;
+use proxies::{CADDY_ASKS, ENVOY_ASKS, HAPROXY_MAP, NGINX_ASKS, NGINX_MAP};
+use stage::{FORWARD_AUTH, GATEWAY, OPEN_GATEWAY, Stage, VERIFY};
 pub(crate) use table::machine;
+use table::{Row, Target};
+
+/// What is promised of processor time.
+const TARGETS: &[Target] = &[
+    Target { ours: VERIFY, theirs: baseline::ECHO, at_least: 0.93 },
+    Target { ours: FORWARD_AUTH, theirs: baseline::HELLO, at_least: 0.95 },
+    Target { ours: GATEWAY, theirs: NGINX_MAP, at_least: 0.85 },
+    Target { ours: GATEWAY, theirs: HAPROXY_MAP, at_least: 0.85 },
+    Target { ours: GATEWAY, theirs: OPEN_GATEWAY, at_least: 0.95 },
+    Target { ours: GATEWAY, theirs: NGINX_ASKS, at_least: 1.7 },
+    Target { ours: GATEWAY, theirs: ENVOY_ASKS, at_least: 3.5 },
+    Target { ours: GATEWAY, theirs: CADDY_ASKS, at_least: 4.0 },
+];
 
 /// How the bench is run.
 #[derive(Debug, clap::Args)]
@@ -29,45 +49,48 @@ pub(crate) struct Arguments {
     /// How many connections send them, each one request at a time.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u8).range(1..=128))]
     connections: u8,
-    /// Prints the table and leaves docs/performance.md as it is.
+    /// Measures only those whose names have this in them.
+    #[arg(long)]
+    only: Option<String>,
+    /// Prints the tables and leaves docs/performance.md as it is.
     #[arg(long)]
     dry: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     step("build server and baseline");
-    let built = setup::build()?;
-    step("start them, and make one key");
-    let stage = setup::Stage::set(&built)?;
-    let load = Load { requests: arguments.requests, connections: arguments.connections };
+    let built = stage::build()?;
+    step("start them and their rivals, and make a thousand keys");
+    let mut stage = Stage::set(&built)?;
+    if let Some(only) = &arguments.only {
+        stage.rivals.retain(|rival| rival.name.contains(only.as_str()));
+    }
+    step("look whether each does its job");
+    for rival in &stage.rivals {
+        rival.check(&stage.upstream, &stage.keys)?;
+        say(&format!("   {}", rival.name));
+    }
     step("measure");
-    let rows = [
-        compete(&stage.verify(), &stage.echo(), "≥ 0.93", load, arguments.rounds)?,
-        compete(&stage.forward_auth(), &stage.hello(), "≥ 0.95", load, arguments.rounds)?,
-    ];
-    let table = table::render(&rows.concat(), arguments.rounds, load)?;
-    say(&format!("\n{table}"));
-    if arguments.dry { Ok(()) } else { table::keep(&table) }
+    let load = Load { requests: arguments.requests, connections: arguments.connections };
+    let rows = compete(&stage, load, arguments.rounds)?;
+    let tables = table::render(&rows, TARGETS, arguments.rounds, load)?;
+    say(&format!("\n{tables}"));
+    if arguments.dry || arguments.only.is_some() { Ok(()) } else { table::keep(&tables) }
 }
 
-/// Lets the door and its limit take turns.
-fn compete(door: &Rival, limit: &Rival, target: &str, load: Load, rounds: u8) -> Result<Vec<Row>> {
-    let (mut of_door, mut of_limit) = (Vec::new(), Vec::new());
+/// Lets all rivals take turns.
+fn compete(stage: &Stage, load: Load, rounds: u8) -> Result<Vec<Row>> {
+    let mut rows: Vec<Row> =
+        stage.rivals.iter().map(|rival| Row { name: rival.name, turns: Vec::new() }).collect();
     for round in 0..=rounds {
-        let (ours, theirs) = (door.turn(load)?, limit.turn(load)?);
-        say(&format!(
-            "   {}: {:.2} µs; {}: {:.2} µs{}",
-            door.name,
-            ours.processor_micros,
-            limit.name,
-            theirs.processor_micros,
-            if round == 0 { " (to warm up)" } else { "" }
-        ));
-        if round > 0 {
-            of_door.push(ours);
-            of_limit.push(theirs);
+        say(&if round == 0 { "   to warm up".to_owned() } else { format!("   round {round}") });
+        for (rival, row) in stage.rivals.iter().zip(&mut rows) {
+            let turn = rival.turn(load, &stage.upstream)?;
+            say(&format!("   {:>9.2} µs  {}", turn.processor_micros, rival.name));
+            if round > 0 {
+                row.turns.push(turn);
+            }
         }
     }
-    let limit = Row::of(limit.name, &of_limit, None, "");
-    Ok(vec![limit.clone(), Row::of(door.name, &of_door, Some(&limit), target)])
+    Ok(rows)
 }
