@@ -73,7 +73,9 @@ fn envoy() -> Option<PathBuf> {
 
 impl Scene<'_> {
     fn nginx_map(&self) -> Result<Rival> {
-        let mut map = String::from("map_hash_max_size 8192;\nmap_hash_bucket_size 128;\nmap $http_x_api_key $application {\n");
+        let mut map = String::from(
+            "map_hash_max_size 8192;\nmap_hash_bucket_size 128;\nmap $http_x_api_key $application {\n",
+        );
         for (at, key) in self.keys.iter().enumerate() {
             writeln!(map, "{key} shop-{at};")?;
         }
@@ -146,7 +148,8 @@ backend upstream
     /// is told otherwise.
     fn nginx_asks(&self) -> Result<Rival> {
         let port = free_port();
-        let kept = "proxy_http_version 1.1;\n        proxy_set_header Connection \"\";\n        proxy_pass http";
+        let kept =
+            "proxy_http_version 1.1;\n        proxy_set_header Connection \"\";\n        proxy_pass http";
         let server = from_the_guide(
             "nginx",
             "nginx",
