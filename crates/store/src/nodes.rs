@@ -27,7 +27,7 @@ statements! {
     // A control node that was removed and comes back decides again, so it shows and counts again. The enrolment of
     // a data node ended when it was removed: it stays so, whatever it goes on saying.
     REPORT = "INSERT INTO nodes (id, name, folded_name, kind, position, last_seen_at, created_at) \
-              VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (id) DO UPDATE SET name = excluded.name, \
+              VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET name = excluded.name, \
               folded_name = excluded.folded_name, position = excluded.position, last_seen_at = excluded.last_seen_at, \
               removed_at = NULL WHERE nodes.removed_at IS NULL OR nodes.kind = 'control'";
     HIDE = "UPDATE nodes SET removed_at = $2 WHERE id = $1";
@@ -194,8 +194,8 @@ impl Reader {
 impl Tx<'_> {
     /// Keeps what a node says of itself; not in the log.
     pub async fn report_node(&mut self, report: &NodeReport, now: Timestamp) -> Result<(), StoreError> {
-        let values =
-            values![report.id, &report.name, folded(&report.name), word(&report.kind), report.position, now,];
+        let (folded, kind) = (folded(&report.name), word(&report.kind));
+        let values = values![report.id, &report.name, folded, kind, report.position, now, now];
         self.write(REPORT, values).await
     }
 

@@ -5,6 +5,7 @@ mod explain;
 mod limits;
 mod prepare;
 mod retry;
+mod shapes;
 mod upgrade;
 
 use claviger_testkit::{Database, Postgres};

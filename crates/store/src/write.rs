@@ -48,6 +48,7 @@ impl Writes {
     }
 
     pub(crate) fn push(&mut self, statement: Statement, row: Vec<Value>) {
+        debug_assert_eq!(misshapen(statement.sql), None, "{}", statement.sql);
         match self.0.last_mut().filter(|last| last.admits(statement, &row)) {
             Some(last) => last.rows.push(row),
             None => self.0.push(Write::of(statement, vec![row])),
@@ -104,9 +105,51 @@ fn part(write: Write, taken: usize, arguments: &mut PgArguments) -> Result<Strin
     Ok(text)
 }
 
+/// Why a statement can't wait for others and be made one for many rows, if it can't. What makes it that goes by the
+/// text, so that the text has to be plain: an `INSERT` of all its parameters in their order, an `UPDATE` or `DELETE` of
+/// the row that the first parameter names.
+pub(crate) fn misshapen(sql: &str) -> Option<&'static str> {
+    if sql.contains(" RETURNING ") {
+        return Some("nobody reads what it returns");
+    }
+    if sql.starts_with("INSERT INTO ") {
+        return misshapen_insert(sql);
+    }
+    let Some((change, condition)) = sql.split_once(" WHERE ") else {
+        return Some("it has no condition");
+    };
+    let mut words = change.split_ascii_whitespace();
+    let is_update = words.next() == Some("UPDATE") && words.nth(1) == Some("SET");
+    let is_delete = change.strip_prefix("DELETE FROM ").is_some_and(|table| !table.contains(' '));
+    match () {
+        () if !is_update && !is_delete => Some("it is no plain change of one table"),
+        () if change.contains(" FROM ") && is_update => Some("it reads another table"),
+        () if condition.contains(" WHERE ") => Some("it has two conditions"),
+        () if !condition.split(" AND ").any(|part| part.ends_with("= $1")) => {
+            Some("its first parameter does not name the row")
+        }
+        () => None,
+    }
+}
+
+fn misshapen_insert(sql: &str) -> Option<&'static str> {
+    let Some((head, rest)) = sql.split_once(" VALUES (") else { return Some("it inserts no values") };
+    let (values, rest) = rest.split_once(')').unwrap_or((rest, ""));
+    let in_order = values.split(", ").enumerate().all(|(at, value)| value == format!("${}", at + 1));
+    let named = head.split_once(" (").map_or(0, |(_, columns)| columns.split(", ").count());
+    match () {
+        () if !in_order => Some("its values are not its parameters in their order"),
+        () if named != values.split(", ").count() => Some("its values are not as many as its columns"),
+        () if !rest.is_empty() && !rest.starts_with(" ON CONFLICT") => Some("something follows its values"),
+        () if rest.contains('$') => Some("a parameter stands behind its values"),
+        () => None,
+    }
+}
+
 /// The text of a statement for one row, made one for as many rows as the arrays have that stand for its parameters:
 /// one text for any number.
 fn for_columns(statement: Statement, taken: usize, columns: &[Column]) -> String {
+    debug_assert_eq!(misshapen(statement.sql), None, "{}", statement.sql);
     let array = |(index, column): (usize, &Column)| {
         format!("unnest(${}::{}[]) AS c{}", taken + index + 1, column.kind(), index + 1)
     };
@@ -165,6 +208,32 @@ mod tests {
             text(Write::of(DELETE, vec![values![1_i64], values![2_i64]])).as_str(),
             "DELETE FROM v USING (SELECT unnest($1::BIGINT[]) AS c1) AS many WHERE a = many.c1"
         );
+    }
+
+    #[test]
+    fn what_would_be_misread_as_one_of_many_rows_is_told() {
+        for good in [INSERT, UPDATE, DELETE] {
+            assert_eq!(misshapen(good.sql), None, "{}", good.sql);
+        }
+        for bad in [
+            "SELECT a FROM t WHERE a = $1",
+            "INSERT INTO t (a, b) VALUES ($2, $1)",
+            "INSERT INTO t (a, b) VALUES ($1, COALESCE($2, 'x'))",
+            "INSERT INTO t (a, b) VALUES ($1, 7)",
+            "INSERT INTO t (a, b, c) VALUES ($1, $2)",
+            "INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET b = $2",
+            "INSERT INTO t (a) VALUES ($1) RETURNING a",
+            "INSERT INTO t (a) SELECT $1 WHERE $1 > 0",
+            "UPDATE t SET a = $1",
+            "UPDATE t SET a = (SELECT b FROM u) WHERE c = $1",
+            "UPDATE t SET a = (SELECT b FROM u WHERE d = $2) WHERE c = $1",
+            "UPDATE t SET a = $1 WHERE c = $2",
+            "UPDATE t AS u SET a = $2 WHERE c = $1",
+            "DELETE FROM t AS u WHERE c = $1",
+            "DELETE FROM t WHERE c < $1",
+        ] {
+            assert!(misshapen(bad).is_some(), "{bad}");
+        }
     }
 
     #[test]
