@@ -34,8 +34,13 @@ pub(crate) use self::{
 
 statements! {
     // Without naming what is in conflict, so that it needs no right but to insert.
-    HAND_IN = "INSERT INTO usage_batches (counter, number, at, batch) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    HAND_IN = "INSERT INTO usage_batches (counter, number, at, batch, format) VALUES ($1, $2, $3, $4, $5) \
+               ON CONFLICT DO NOTHING";
 }
+
+/// The form of [`UsageBatch`] as this program writes it, and the newest that it reads. To be raised with every change of
+/// that form: while nodes of two versions run, the older ones leave to the newer what only those can read.
+const FORMAT: i64 = 1;
 
 /// How finely calls are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -182,7 +187,7 @@ async fn hand_in(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut connection = database.begin().await?;
-    let values = values![number.counter, number.number, now, json(batch)];
+    let values = values![number.counter, number.number, now, json(batch), FORMAT];
     match connection.execute(HAND_IN.text(), values).await {
         Ok(_) => connection.commit().await,
         Err(error) => {

@@ -8,7 +8,7 @@ use claviger_domain::id::ApiId;
 use claviger_domain::time::Timestamp;
 use claviger_domain::usage::LastUse;
 
-use super::{Counted, CountedAs, UsageBatch, UsageStep};
+use super::{Counted, CountedAs, FORMAT, UsageBatch, UsageStep};
 use crate::columns::{Columns, FromRow};
 use crate::commit::Tx;
 use crate::error::StoreError;
@@ -18,7 +18,7 @@ use crate::write::Write;
 
 statements! {
     // In the order of their numbers: one that comes after a later one counts as seen.
-    NEXT = "SELECT counter, number, at, batch FROM usage_batches ORDER BY counter, number LIMIT $1";
+    NEXT = "SELECT counter, number, at, batch FROM usage_batches WHERE format <= $1 ORDER BY counter, number LIMIT $2";
     SEEN = "INSERT INTO usage_counters (id, number, at) VALUES ($1, $2, $3) ON CONFLICT (id) DO UPDATE SET \
             number = excluded.number, at = excluded.at WHERE usage_counters.number < excluded.number";
     DONE = "DELETE FROM usage_batches WHERE counter = $1 AND number = $2";
@@ -58,10 +58,10 @@ impl FromRow for Handed {
 }
 
 impl Tx<'_> {
-    /// Adds up some of the batches that wait.
+    /// Adds up some of the batches that wait. Those of a newer program wait on, for one that can read them.
     pub async fn add_up_usage(&mut self, most: u32) -> Result<AddedUp, StoreError> {
         let mut done = AddedUp::default();
-        let handed: Vec<Handed> = self.all(NEXT, values![most]).await?;
+        let handed: Vec<Handed> = self.all(NEXT, values![FORMAT, most]).await?;
         for Handed { counter, number, at, batch } in handed {
             let is_new = self.execute(SEEN, values![&counter, number, at]).await? > 0;
             match batch {

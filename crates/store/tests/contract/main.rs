@@ -74,6 +74,7 @@ contract! {
     usage::of_each_key_at_each_api_a_hundred_responses_are_kept,
     usage::what_is_old_is_forgotten_in_steps,
     usage::what_nobody_of_ours_wrote_is_left_out,
+    usage::what_a_newer_program_wrote_waits_for_one,
     beside::idempotency_records_are_answered_again,
     beside::leases_have_one_holder,
     beside::last_used_only_moves_forward,

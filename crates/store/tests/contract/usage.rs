@@ -346,3 +346,18 @@ pub(crate) async fn what_nobody_of_ours_wrote_is_left_out(place: &Place) {
     let marks = reader.last_used(&["svk_1".to_owned(), key.id()]).await.unwrap();
     assert_eq!(marks.into_keys().collect::<Vec<_>>(), ["svk_1"], "a refused call is no use");
 }
+
+pub(crate) async fn what_a_newer_program_wrote_waits_for_one(place: &Place) {
+    let store = place.open().await;
+    let newer = "INSERT INTO usage_batches (counter, number, at, batch, format) VALUES ('newer', 1, 0, '{\"new\": 7}', 2)";
+    place.tamper(newer).await;
+    let of_an_older_one =
+        "INSERT INTO usage_batches (counter, number, at, batch) VALUES ('older', 1, 0, '{}')";
+    place.tamper(of_an_older_one).await;
+    let batch = of(vec![counted("PT1M", None, None, Code::Missing, 4)]);
+    hand_in(&store, "node", 1, &batch).await;
+    assert_eq!(add_up(&store).await, AddedUp { batches: 2, unreadable: 0 });
+    assert_eq!(add_up(&store).await, AddedUp::default());
+    assert_eq!(total(&store, UsageStep::Day).await, 4);
+    assert_eq!(place.count("SELECT COUNT(*) FROM usage_batches WHERE counter = 'newer'").await, 1);
+}
