@@ -2,18 +2,26 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use claviger_domain::time::Timestamp;
 use claviger_verify::{Allotment, Decision, Exceeded, Limiting, Limits, Meters, Rules, Settling};
 
-use crate::shared::Shared;
+use tokio::time::Instant;
+
+use crate::shared::{Shared, count_alone};
 
 /// What limits how often a call may be made, shared by the doors of a node. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Limiter {
     own: Arc<Limits>,
     shared: Option<Arc<Shared>>,
+    /// Until when what is shared is asked.
+    until: Option<Instant>,
 }
+
+/// How long all calls of a batch together wait for what is shared; then their node goes on alone with the others.
+const BATCH_PATIENCE: Duration = Duration::from_millis(200);
 
 impl Limiter {
     /// This node's own count alone.
@@ -23,7 +31,13 @@ impl Limiter {
 
     /// The same, and what it shares with other nodes.
     pub fn sharing(shared: Arc<Shared>) -> Self {
-        Self { own: Arc::default(), shared: Some(shared) }
+        Self { own: Arc::default(), shared: Some(shared), until: None }
+    }
+
+    /// The same for calls that are asked about together: what nodes share is waited for once, and not for each of them.
+    #[must_use]
+    pub fn for_a_batch(&self) -> Self {
+        Self { until: Some(Instant::now() + BATCH_PATIENCE), ..self.clone() }
     }
 
     /// What this node counted.
@@ -63,6 +77,10 @@ impl Limiter {
     async fn take_all(&self, rules: &Rules, cost: u32, now: Timestamp) -> Result<Allotment, Exceeded> {
         let own = self.own.take_all(rules, cost, now)?;
         let Some(shared) = &self.shared else { return Ok(own) };
+        if self.until.is_some_and(|until| until <= Instant::now()) {
+            count_alone();
+            return Ok(own);
+        }
         // In a box of its own: calls that ask nobody need not carry the room for it.
         match Box::pin(shared.take(rules, cost)).await {
             Some(Ok(left)) => Ok(own.stricter(left)),

@@ -184,7 +184,7 @@ fn tell_alone(absent: &Absent) {
     );
 }
 
-fn count_alone() {
+pub(crate) fn count_alone() {
     metrics::counter!("claviger_limits_alone_total").increment(1);
 }
 

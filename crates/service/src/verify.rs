@@ -9,8 +9,10 @@ use claviger_domain::id::OrganizationId;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::scope::Scope;
+use claviger_limits::Limiter;
 use claviger_verify::{Allotment, Credential, Decision, NotAccepted, Request};
 use claviger_wire::verify as wire;
+use futures::future::join_all;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 use crate::error::{Error, SignIn, Unavailable};
@@ -19,6 +21,8 @@ use crate::state::Service;
 
 /// How many questions a batch may hold.
 const MAX_BATCH: usize = 1_000;
+/// How many of them wait at a time for those who count limits together: in one go to them, and not too much for one.
+const AT_ONCE: usize = 64;
 const MAX_COST: i64 = 1_000_000_000;
 
 /// A caller who may ask for decisions, and where.
@@ -77,7 +81,7 @@ impl Service {
         let mut fields = Fields::new();
         let facts = Facts::read(&mut fields, &question);
         fields.finish()?;
-        Ok(self.decide(asker, question, facts).await)
+        Ok(self.decide(self.limiter(), asker, question, facts).await)
     }
 
     /// Decides on many calls, in their order; what is wrong with one refuses all.
@@ -91,14 +95,25 @@ impl Service {
             all.push(Facts::read(&mut fields, question));
             fields.finish()?;
         }
+        let limiter = &self.limiter().for_a_batch();
         let mut verdicts = Vec::with_capacity(all.len());
-        for (question, facts) in batch.items.into_iter().zip(all) {
-            verdicts.push(self.decide(asker, question, facts).await);
+        let mut questions = batch.items.into_iter().zip(all);
+        while questions.len() > 0 {
+            let some = questions.by_ref().take(AT_ONCE);
+            let deciding = some.map(|(question, facts)| self.decide(limiter, asker, question, facts));
+            // They are begun in their order, and so the first of them get what is left of a limit.
+            verdicts.extend(join_all(deciding).await);
         }
         Ok(Verdicts(verdicts))
     }
 
-    async fn decide(&self, asker: &Asker, question: wire::Question, facts: Facts) -> Verdict {
+    async fn decide(
+        &self,
+        limiter: &Limiter,
+        asker: &Asker,
+        question: wire::Question,
+        facts: Facts,
+    ) -> Verdict {
         let now = self.now();
         let asked: Vec<&str> = question.permissions.iter().flatten().map(String::as_str).collect();
         let presented = &question.credential;
@@ -116,7 +131,7 @@ impl Service {
             true => follower.index.decide(&request, now),
             false => follower.index.decide_as_stale(&request, now),
         };
-        self.limiter().settle(&mut decision, &follower.meters, facts.ip, now).await;
+        limiter.settle(&mut decision, &follower.meters, facts.ip, now).await;
         let slowed = facts.ip.and_then(|source| self.failures().slowed(&decision, source, now));
         let retry_after_seconds = decision.retry_after_seconds().or(slowed.map(u64::from));
         Verdict { decision, asked: question.permissions, retry_after_seconds }

@@ -112,15 +112,15 @@ pub(crate) fn misshapen(sql: &str) -> Option<&'static str> {
     if sql.contains(" RETURNING ") {
         return Some("nobody reads what it returns");
     }
-    if sql.starts_with("INSERT INTO ") {
+    if sql.starts_with("INSERT") {
         return misshapen_insert(sql);
     }
     let Some((change, condition)) = sql.split_once(" WHERE ") else {
         return Some("it has no condition");
     };
-    let mut words = change.split_ascii_whitespace();
-    let is_update = words.next() == Some("UPDATE") && words.nth(1) == Some("SET");
-    let is_delete = change.strip_prefix("DELETE FROM ").is_some_and(|table| !table.contains(' '));
+    let words: Vec<&str> = change.split_ascii_whitespace().collect();
+    let is_update = matches!(words.as_slice(), ["UPDATE", _, "SET", ..]);
+    let is_delete = matches!(words.as_slice(), ["DELETE", "FROM", _]);
     match () {
         () if !is_update && !is_delete => Some("it is no plain change of one table"),
         () if change.contains(" FROM ") && is_update => Some("it reads another table"),

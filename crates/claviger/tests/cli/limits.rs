@@ -1,5 +1,10 @@
 //! Rates and quotas that nodes count together, and what they say when they can't.
 
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
 use claviger_testkit::{Postgres, Redis};
 use serde_json::{Value, json};
 
@@ -83,4 +88,63 @@ fn a_node_starts_without_its_redis() {
     let key = made.retrieve(&shell);
     assert_eq!(made.verify(&shell, &key), "valid");
     assert_eq!(made.verify(&shell, &key), "quota_exceeded");
+}
+
+/// A line to this address on which each way takes so long; where it begins.
+fn slow_line(to: SocketAddr, each_way: Duration) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let carry = move |mut from: TcpStream, mut to: TcpStream| {
+        let (late, due) = std::sync::mpsc::channel::<(Instant, Vec<u8>)>();
+        thread::spawn(move || {
+            for (at, bytes) in due {
+                thread::sleep(at.saturating_duration_since(Instant::now()));
+                let _ = to.write_all(&bytes);
+            }
+        });
+        let mut buffer = [0; 16 << 10];
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            let _ = late.send((Instant::now() + each_way, buffer[..read].to_vec()));
+        }
+    };
+    thread::spawn(move || {
+        for caller in listener.incoming().flatten() {
+            let redis = TcpStream::connect(to).unwrap();
+            let (back, forth) = (redis.try_clone().unwrap(), caller.try_clone().unwrap());
+            thread::spawn(move || carry(caller, redis));
+            thread::spawn(move || carry(back, forth));
+        }
+    });
+    address
+}
+
+#[test]
+fn a_batch_does_not_wait_for_redis_once_for_each_of_its_questions() {
+    let redis = Redis::start();
+    let address = redis.url().rsplit('/').next().unwrap().parse().unwrap();
+    let url = format!("redis://{}", slow_line(address, Duration::from_millis(3)));
+    let claviger = claviger().with_variable("CLAVIGER_LIMITS__REDIS_URL", url);
+    let service_key = claviger.init().service_key;
+    let server = claviger.serve();
+    let shell = Shell::new(&claviger, &server, &service_key);
+    let made = Workspace::new(&shell, "orders", &retrievable(&shell));
+    shell.json(&["apis", "update", "orders", "--quota", "600/month"]);
+    let question = json!({ "credential": { "key": made.retrieve(&shell) }, "api": "orders" });
+    shell.wait_until("counted together", || degraded(&shell) == Value::Null);
+    let ask = |many: usize| {
+        let body = json!({ "items": vec![question.clone(); many] });
+        let began = Instant::now();
+        let answer = shell.block_on(shell.client().post("/v1/verify/batch").body(&body).send::<Value>());
+        (answer.unwrap().body["items"].as_array().unwrap().clone(), began.elapsed())
+    };
+    let (_, one) = ask(1);
+    assert!(one > Duration::from_millis(6), "the line is slow: {one:?}");
+    let (answers, all) = ask(1_000);
+    let passed: Vec<bool> = answers.iter().map(|answer| answer["allowed"] == true).collect();
+    assert_eq!(passed, (0..1_000).map(|at| at < 599).collect::<Vec<_>>(), "the first get what is left");
+    assert!(all < Duration::from_secs(3), "one after the other they would take 6 s: {all:?}");
+    redis.freeze();
+    let (answers, all) = ask(1_000);
+    assert!(answers.iter().all(|answer| answer["code"] == "quota_exceeded"), "by its own count");
+    assert!(all < Duration::from_secs(3), "nobody waits 50 ms for each: {all:?}");
 }
