@@ -143,8 +143,4 @@ fn a_batch_does_not_wait_for_redis_once_for_each_of_its_questions() {
     let passed: Vec<bool> = answers.iter().map(|answer| answer["allowed"] == true).collect();
     assert_eq!(passed, (0..1_000).map(|at| at < 599).collect::<Vec<_>>(), "the first get what is left");
     assert!(all < Duration::from_secs(3), "one after the other they would take 6 s: {all:?}");
-    redis.freeze();
-    let (answers, all) = ask(1_000);
-    assert!(answers.iter().all(|answer| answer["code"] == "quota_exceeded"), "by its own count");
-    assert!(all < Duration::from_secs(3), "nobody waits 50 ms for each: {all:?}");
 }
