@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -324,14 +324,16 @@ impl Server {
 
     /// The processes that it started, and theirs: the keeper, for one.
     pub fn descendants(&self) -> Vec<u32> {
-        let mut found = Vec::new();
-        let mut parents = vec![self.process_id()];
-        while let Some(parent) = parents.pop() {
-            let children = children_of(parent);
-            parents.extend(&children);
-            found.extend(children);
-        }
-        found
+        self.process.descendants()
+    }
+
+    /// Ends its keeper with SIGKILL. False: it had none, since the last one is not started again yet.
+    #[track_caller]
+    pub fn kill_keeper(&self) -> bool {
+        let keepers = self.descendants();
+        assert!(keepers.len() <= 1, "{keepers:?}");
+        let keeper = keepers.first().and_then(|id| Pid::from_raw(id.cast_signed()));
+        keeper.is_some_and(|keeper| rustix::process::kill_process(keeper, Signal::KILL).is_ok())
     }
 
     /// All that it has written to its output and error output.
@@ -355,16 +357,4 @@ impl Server {
         let status = self.process.end_with(Signal::TERM);
         (status, self.process.log())
     }
-}
-
-fn children_of(parent: u32) -> Vec<u32> {
-    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
-    processes
-        .filter_map(|entry| {
-            let id: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
-            let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-            let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
-            (line.trim().parse() == Ok(parent)).then_some(id)
-        })
-        .collect()
 }

@@ -8,6 +8,7 @@
 mod ambient;
 mod browser;
 mod claviger;
+mod data_node;
 mod keeper;
 mod ports;
 mod postgres;
@@ -18,9 +19,12 @@ mod proxies;
 mod redis;
 mod upstream;
 
-pub use ambient::{KILLS_VARIABLE, POSTGRES_VARIABLE, kills};
+pub use ambient::{
+    KILLS_VARIABLE, POSTGRES_VARIABLE, SEED_VARIABLE, SOAK_SAYS, SOAK_VARIABLE, kills, seed, soak_seconds,
+};
 pub use browser::Browser;
 pub use claviger::{Claviger, Example, Initialised, Output, Server};
+pub use data_node::DataNode;
 pub use keeper::{enter_keeper, keeper_arguments};
 pub use ports::{Port, free_port};
 pub use postgres::{Database, Postgres};

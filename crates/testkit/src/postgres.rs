@@ -79,6 +79,23 @@ impl Postgres {
         cluster.process = Some(cluster.start());
     }
 
+    /// Stops its time: it holds its connections, and answers nobody.
+    #[track_caller]
+    pub fn freeze(&mut self) {
+        self.running().signal_all(Signal::STOP);
+    }
+
+    /// Lets its time go on.
+    #[track_caller]
+    pub fn thaw(&mut self) {
+        self.running().signal_all(Signal::CONT);
+    }
+
+    #[track_caller]
+    fn running(&mut self) -> &Process {
+        self.own_cluster().process.as_ref().expect("a running PostgreSQL")
+    }
+
     #[track_caller]
     fn own_cluster(&mut self) -> &mut OwnCluster {
         self.own.as_mut().expect("a cluster that this test started itself: take `Postgres::start()`")
@@ -309,6 +326,20 @@ mod tests {
         assert_eq!(rows(other.url(), "SELECT count(*) FROM pg_tables WHERE tablename = 'seen'"), "0");
         assert!(one.dump().contains("CREATE TABLE public.seen"));
         assert_eq!(rows(one.url(), "SHOW fsync"), "on");
+    }
+
+    #[test]
+    fn a_frozen_one_goes_on_where_it_was() {
+        let mut postgres = Postgres::start();
+        let database = postgres.create_database();
+        administer(database.url(), "CREATE TABLE kept (id BIGINT)").unwrap();
+        postgres.freeze();
+        let (url, (told, answered)) = (database.url().to_owned(), std::sync::mpsc::channel());
+        std::thread::spawn(move || told.send(administer(&url, "INSERT INTO kept VALUES (7)")));
+        assert!(answered.recv_timeout(std::time::Duration::from_millis(500)).is_err(), "nobody answers");
+        postgres.thaw();
+        assert_eq!(answered.recv().unwrap(), Ok(()));
+        assert_eq!(rows(database.url(), "SELECT id FROM kept"), "7");
     }
 
     #[test]

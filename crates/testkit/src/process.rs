@@ -118,6 +118,30 @@ impl Process {
         self.child.id()
     }
 
+    /// The processes that it started, and theirs.
+    pub(crate) fn descendants(&self) -> Vec<u32> {
+        let mut found = Vec::new();
+        let mut parents = vec![self.id()];
+        while let Some(parent) = parents.pop() {
+            let children = children_of(parent);
+            parents.extend(&children);
+            found.extend(children);
+        }
+        found
+    }
+
+    /// The signal to it, and then to all that it started.
+    pub(crate) fn signal_all(&self, signal: Signal) {
+        rustix::process::kill_process(self.pid(), signal)
+            .unwrap_or_else(|e| panic!("signal {}: {e}", self.name));
+        for id in self.descendants() {
+            if let Some(pid) = Pid::from_raw(id.cast_signed()) {
+                // It may have ended meanwhile.
+                let _ = rustix::process::kill_process(pid, signal);
+            }
+        }
+    }
+
     /// How it ended, if it did.
     pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap_or_else(|e| panic!("wait for {}: {e}", self.name))
@@ -172,6 +196,18 @@ impl Drop for Process {
         }
         self.end_with(self.ending);
     }
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
+    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+    processes
+        .filter_map(|entry| {
+            let id: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+            let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+            (line.trim().parse() == Ok(parent)).then_some(id)
+        })
+        .collect()
 }
 
 fn read(log: &Path) -> String {

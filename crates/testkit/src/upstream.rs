@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -38,23 +39,42 @@ impl Seen {
 #[derive(Debug)]
 pub struct Upstream {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    memory: Arc<Memory>,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What it knows of the requests so far.
+#[derive(Debug, Default)]
+struct Memory {
+    count: AtomicU64,
+    /// None: it only counts.
+    seen: Option<Mutex<Vec<Seen>>>,
 }
 
 impl Upstream {
     #[track_caller]
     pub fn start() -> Self {
+        Self::start_with(Memory { seen: Some(Mutex::default()), ..Memory::default() })
+    }
+
+    /// One that counts its requests and remembers none: for more of them than there is room for.
+    #[track_caller]
+    pub fn start_counting() -> Self {
+        Self::start_with(Memory::default())
+    }
+
+    #[track_caller]
+    fn start_with(memory: Memory) -> Self {
+        let memory = Arc::new(memory);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port");
         let address = listener.local_addr().expect("the port's number");
-        let seen = Arc::new(Mutex::new(Vec::new()));
         let (end, ended) = oneshot::channel();
         let thread = thread::spawn({
-            let seen = Arc::clone(&seen);
-            move || serve(listener, seen, ended)
+            let memory = Arc::clone(&memory);
+            move || serve(listener, memory, ended)
         });
-        Self { address, seen, end: Some(end), thread: Some(thread) }
+        Self { address, memory, end: Some(end), thread: Some(thread) }
     }
 
     pub const fn address(&self) -> SocketAddr {
@@ -66,9 +86,15 @@ impl Upstream {
         format!("http://{}", self.address)
     }
 
-    /// All requests so far.
+    /// All requests so far, of one that remembers.
     pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let seen = self.memory.seen.as_ref().expect("an upstream that does not only count");
+        seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many requests there were so far.
+    pub fn count(&self) -> u64 {
+        self.memory.count.load(Ordering::SeqCst)
     }
 }
 
@@ -82,24 +108,24 @@ impl Drop for Upstream {
     }
 }
 
-fn serve(listener: std::net::TcpListener, seen: Arc<Mutex<Vec<Seen>>>, ended: oneshot::Receiver<()>) {
+fn serve(listener: std::net::TcpListener, memory: Arc<Memory>, ended: oneshot::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async move {
         listener.set_nonblocking(true).expect("a listener that does not block");
         let listener = TcpListener::from_std(listener).expect("a listener");
         tokio::select! {
-            () = accept(listener, seen) => {}
+            () = accept(listener, memory) => {}
             // Nothing is ever sent: the sender goes with its `Upstream`.
             _ = ended => {}
         }
     });
 }
 
-async fn accept(listener: TcpListener, seen: Arc<Mutex<Vec<Seen>>>) {
+async fn accept(listener: TcpListener, memory: Arc<Memory>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let seen = Arc::clone(&seen);
+        let memory = Arc::clone(&memory);
         tokio::spawn(async move {
-            let service = service_fn(move |request| answer(request, Arc::clone(&seen)));
+            let service = service_fn(move |request| answer(request, Arc::clone(&memory)));
             // A caller that hangs up is no concern of an upstream.
             let _ = auto::Builder::new(TokioExecutor::new())
                 .serve_connection(TokioIo::new(stream), service)
@@ -110,7 +136,7 @@ async fn accept(listener: TcpListener, seen: Arc<Mutex<Vec<Seen>>>) {
 
 async fn answer(
     request: Request<Incoming>,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    memory: Arc<Memory>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map(|collected| collected.to_bytes()).unwrap_or_default();
@@ -126,7 +152,10 @@ async fn answer(
         body: String::from_utf8_lossy(&body).into_owned(),
     };
     let text = serde_json::to_vec(&request).unwrap_or_default();
-    seen.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+    memory.count.fetch_add(1, Ordering::SeqCst);
+    if let Some(seen) = &memory.seen {
+        seen.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+    }
     let mut response = Response::new(Full::new(Bytes::from(text)));
     response
         .headers_mut()

@@ -5,19 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use claviger_testkit::{Claviger, Server};
+use claviger_testkit::Claviger;
 use serde_json::{Value, json};
 
 use super::workspace::{Workspace, retrievable};
 use super::{Shell, claviger};
-
-/// Ends the keeper of a server with SIGKILL.
-fn kill_keeper(server: &Server) {
-    let keepers = server.descendants();
-    assert_eq!(keepers.len(), 1, "{keepers:?}");
-    let status = Command::new("kill").args(["-KILL", &keepers[0].to_string()]).status().unwrap();
-    assert!(status.success());
-}
 
 #[test]
 fn deciding_goes_on_without_the_keeper_and_what_needs_it_says_so() {
@@ -31,7 +23,7 @@ fn deciding_goes_on_without_the_keeper_and_what_needs_it_says_so() {
     let (master, aside) =
         (claviger.data_folder().join("master.key"), claviger.data_folder().join("master.key.aside"));
     fs::rename(&master, &aside).unwrap();
-    kill_keeper(&server);
+    assert!(server.kill_keeper());
     let refused = |act: &str| shell.refused(&["key-sets", act, &made.key_set]);
     shell.wait_until("gone", || {
         shell.run(&["key-sets", "retrieve", &made.key_set, "--json"]).stderr.contains("keeper_unavailable")
@@ -70,7 +62,7 @@ fn a_killed_keeper_is_started_again() {
     let value = made.retrieve(&shell);
     for _ in 0..3 {
         let before = server.descendants();
-        kill_keeper(&server);
+        assert!(server.kill_keeper());
         shell.wait_until("started again", || {
             let now = server.descendants();
             now.len() == 1 && now != before

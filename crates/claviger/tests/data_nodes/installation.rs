@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use claviger_client::{Client, reqwest};
-use claviger_testkit::{Claviger, Database, Postgres, Server, Upstream};
+use claviger_testkit::{Claviger, DataNode, Database, Postgres, Server, Upstream};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -11,6 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Installation {
     pub(super) control: Server,
+    service_key: String,
     pub(super) client: Client,
     pub(super) key: String,
     pub(super) key_set: String,
@@ -21,14 +22,6 @@ pub(super) struct Installation {
     _upstream: Upstream,
     pub(super) database: Database,
     pub(super) postgres: Option<Postgres>,
-}
-
-/// A data node, enrolled; whether it runs is up to the test.
-pub(super) struct Node {
-    pub(super) claviger: Claviger,
-    pub(super) id: String,
-    pub(super) role: String,
-    pub(super) url: String,
 }
 
 impl Installation {
@@ -57,6 +50,7 @@ impl Installation {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             control,
+            service_key,
             client,
             key,
             key_set,
@@ -69,16 +63,8 @@ impl Installation {
         }
     }
 
-    /// Makes a role and a token, and enrols a data folder by it.
-    pub(super) fn enrol(&self, name: &str) -> Node {
-        let (role, url) = self.database.create_role(name);
-        self.database.run(&format!("SELECT claviger_grant_data_node('{role}')"));
-        let made = self.post("/v1/nodes/enroll", &json!({ "name": name }));
-        let (token, id) = (text(&made["token"]), text(&made["id"]));
-        let claviger = self.claviger.data_node(&url);
-        let node = Node { claviger, id, role, url };
-        node.join(&self.control.url(), &token).demand_success("claviger gateway join");
-        node
+    pub(super) fn enrol(&self, name: &str) -> DataNode {
+        DataNode::enrol(&self.claviger, &self.control, &self.service_key, &self.database, name)
     }
 
     pub(super) fn post(&self, path: &str, body: &Value) -> Value {
@@ -129,16 +115,9 @@ impl Installation {
 
     /// Waits until the control node shows the data node as up to date: it has also kept all that it applied.
     #[track_caller]
-    pub(super) fn wait_until_in_sync(&self, node: &Node) {
+    pub(super) fn wait_until_in_sync(&self, node: &DataNode) {
         let path = format!("/v1/nodes/{}", node.id);
         self.wait_until("in sync", || self.get(&path)["status"] == "in_sync");
-    }
-}
-
-impl Node {
-    pub(super) fn join(&self, control_url: &str, token: &str) -> claviger_testkit::Output {
-        let mut command = self.claviger.command_on_data(&["gateway", "join", "--control-url", control_url]);
-        claviger_testkit::Output::of(&mut command, token)
     }
 }
 

@@ -4,17 +4,19 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::installation::{Installation, Node};
+use claviger_testkit::DataNode;
+
+use super::installation::Installation;
 
 struct Scene {
     installation: Installation,
-    node: Node,
-    other: Node,
+    node: DataNode,
+    other: DataNode,
     /// The other node's files.
     foreign: Vec<(PathBuf, Vec<u8>)>,
 }
 
-fn files(node: &Node) -> Vec<(PathBuf, Vec<u8>)> {
+fn files(node: &DataNode) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = node.claviger.data_folder().join("node");
     let mut files: Vec<_> = fs::read_dir(&folder)
         .unwrap()
