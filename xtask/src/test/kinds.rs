@@ -32,6 +32,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind { name: "pages, in Chromium", arguments: &["--test", "pages*"] },
     Kind { name: "documents", arguments: &["--test", "docs*"] },
     Kind { name: "crashes", arguments: &["--test", "crash*"] },
+    Kind { name: "load, changes and faults", arguments: &["--test", "soak*"] },
 ];
 
 impl Kind {

@@ -1,0 +1,60 @@
+//! Faults by chance.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::stage::Stage;
+
+/// Breaks one thing after the other until then.
+pub(crate) fn make_faults(stage: &mut Stage, seed: u64, until: Instant) {
+    let mut random = StdRng::seed_from_u64(seed);
+    loop {
+        sleep(Duration::from_millis(random.random_range(2_500..5_000)));
+        if Instant::now() > until {
+            return;
+        }
+        let lasts = Duration::from_millis(random.random_range(1_000..4_000));
+        let what = match random.random_range(0..6) {
+            0 => {
+                stage.restart_mortal(lasts);
+                "SIGKILL of a data node"
+            }
+            1 => {
+                kill_a_keeper(stage, random.random_range(0..3));
+                "SIGKILL of a keeper"
+            }
+            2 => {
+                stage.freeze_postgres();
+                sleep(lasts);
+                stage.thaw_postgres();
+                "PostgreSQL frozen"
+            }
+            3 => {
+                stage.stop_postgres();
+                sleep(lasts);
+                stage.restart_mortal(Duration::ZERO);
+                sleep(lasts);
+                stage.start_postgres();
+                "PostgreSQL stopped, and SIGKILL of a data node meanwhile"
+            }
+            _ => {
+                stage.stop_postgres();
+                sleep(lasts);
+                stage.start_postgres();
+                "PostgreSQL stopped"
+            }
+        };
+        stage.world.tally.broke(what);
+    }
+}
+
+fn kill_a_keeper(stage: &Stage, whose: usize) {
+    let servers = [Some(&stage.control), Some(&stage.steady), stage.mortal.as_ref()];
+    if let Some(server) = servers[whose] {
+        // It may be gone already, and wait for its turn to be started again.
+        server.kill_keeper();
+    }
+}
