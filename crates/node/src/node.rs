@@ -191,6 +191,16 @@ impl DataNode {
         }
     }
 
+    /// Follows once, before the first answer, so that nothing is let in that was ended while this node was down. None: the
+    /// database did not answer in time, and is not waited for; or this node has no snapshot, and decides nothing before
+    /// it has read the database.
+    pub async fn catch_up(&self, patience: Duration) -> Option<Result<Position, FollowError>> {
+        if self.place.lock().await.is_none() {
+            return None;
+        }
+        tokio::time::timeout(patience, self.follow()).await.ok()
+    }
+
     /// Writes a new base if the journal has become long, from the database, beside following.
     pub async fn renew_base(&self) -> Result<(), FollowError> {
         if !self.keep.read().as_ref().is_some_and(Keep::wants_base) || !self.index.follows() {

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use claviger_domain::id::NodeId;
@@ -32,8 +32,12 @@ use crate::telemetry::{self, Metrics};
 
 mod main_face;
 
+/// How long a node that started from its snapshot waits for what the log said since, before it answers.
+const CATCH_UP: Duration = Duration::from_secs(2);
 /// How often it is looked whether the snapshot should be written anew.
 const RENEW: Duration = Duration::from_secs(5);
+
+const DECIDES_NOTHING: &str = "this data node decides nothing any more";
 
 /// Serves until it is told to end, or its enrolment was ended.
 pub(crate) async fn run(configuration: Configuration) -> anyhow::Result<()> {
@@ -74,17 +78,31 @@ async fn put_together(
         max_staleness_seconds: configuration.doors.max_staleness.shortest_seconds(),
         clock: Arc::new(|| SystemClock.now()),
     }));
-    let starting = Arc::clone(&node);
+    start(&node).await?;
+    Ok((node, keeper))
+}
+
+/// Starts from the snapshot, if there is one, and hears what was missed, if anybody can tell.
+async fn start(node: &Arc<DataNode>) -> anyhow::Result<()> {
+    let (starting, began) = (Arc::clone(node), Instant::now());
     let started = tokio::task::spawn_blocking(move || starting.start()).await?;
     match started.context("begin the snapshot")? {
         Started::FromSnapshot { position, age_seconds } => {
-            tracing::info!(position = position.0, age_seconds, "started from the snapshot");
+            let seconds = began.elapsed().as_secs_f64();
+            tracing::info!(position = position.0, age_seconds, seconds, "started from the snapshot");
         }
         Started::Waiting(refused) => {
             tracing::warn!("not started from a snapshot: {refused}; waiting for the database");
+            return Ok(());
         }
     }
-    Ok((node, keeper))
+    match node.catch_up(CATCH_UP).await {
+        Some(Ok(position)) => tracing::info!(position = position.0, "heard what the log said since"),
+        Some(Err(removed @ FollowError::Removed)) => bail!("{removed}: {DECIDES_NOTHING}"),
+        Some(Err(error)) => tracing::warn!(%error, "deciding from the snapshot: the log can't be followed"),
+        None => tracing::warn!("deciding from the snapshot: the database does not answer"),
+    }
+    Ok(())
 }
 
 async fn start_keeper(configuration: &Configuration) -> anyhow::Result<Arc<Keeper>> {
@@ -170,7 +188,7 @@ impl Running {
         self.node.store().close().await;
         tracing::info!("ended");
         match failed {
-            Some(error) => bail!("{}: this data node decides nothing any more", error?),
+            Some(error) => bail!("{}: {DECIDES_NOTHING}", error?),
             None => Ok(()),
         }
     }

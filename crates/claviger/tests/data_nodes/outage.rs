@@ -124,6 +124,29 @@ fn f5_a_node_restarted_without_its_database_serves_from_its_snapshot() {
 }
 
 #[test]
+fn f4_what_was_ended_while_a_node_was_down_is_refused_from_its_first_answer_on() {
+    let mut scene = Installation::on_its_own_postgres();
+    let node = scene.enrol("edge");
+    let server = node.claviger.gateway();
+    scene.wait_until_in_sync(&node);
+    assert_eq!(scene.ask(&server).0, 200);
+    server.kill();
+    scene.act("suspend");
+    let mut postgres = scene.postgres.take().unwrap();
+    // It starts, and can't hear of anything for a while.
+    postgres.freeze();
+    let thawing = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(700));
+        postgres.thaw();
+        postgres
+    });
+    let mut server = node.claviger.gateway_unready();
+    assert_eq!(scene.ask(&server), (401, "suspended".to_owned()));
+    server.wait_for_log("started from the snapshot");
+    scene.postgres = Some(thawing.join().unwrap());
+}
+
+#[test]
 fn past_max_staleness_a_node_fails_closed_and_says_so() {
     let mut scene = Installation::on_its_own_postgres();
     let mut node = scene.enrol("edge");
