@@ -8,6 +8,8 @@
 
 #[path = "soak/act.rs"]
 mod act;
+#[path = "soak/adding_up.rs"]
+mod adding_up;
 #[path = "soak/changes.rs"]
 mod changes;
 #[path = "soak/connection.rs"]

@@ -1,7 +1,6 @@
 //! Callers: each makes one call after the other, at any node and door, with any credential, and holds the answer
 //! against what it may be.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -130,7 +129,7 @@ impl Caller {
         let call = Span { sent, answered: Instant::now() };
         match answer {
             Ok(answer) => self.hold(door, &question, call, &answer),
-            Err(error) => self.unanswered(who, doors, address, &error),
+            Err(error) => self.unanswered(door, &question, call, doors, &error),
         }
     }
 
@@ -183,33 +182,43 @@ impl Caller {
     fn hold(&self, door: Door, question: &Question, call: Span, answer: &Response<Bytes>) {
         let code = code(door, answer);
         self.world.tally.answered(question.who.side(), question.api, &code, call.answered);
-        if matches!(door, Door::Gateway) && code == "valid" {
-            self.world.tally.passed_on(question.who.side());
-        }
         let possible = self.world.possible(question, call);
+        if matches!(door, Door::Gateway) {
+            match &*code {
+                "valid" => self.world.tally.passed_on(question.who.side()),
+                _ if possible.contains(&"valid") => self.world.tally.open_at_its_end(question.api, false),
+                _ => {}
+            }
+        }
         if !possible.contains(&&*code) {
             self.world.tally.wrong(|| self.story(&code, &possible, door, question, call));
         }
     }
 
     /// All that there is to know about an answer that must not be.
-    fn story(&self, code: &str, possible: &[&str], door: Door, question: &Question, call: Span) -> String {
+    fn story(&self, what: &str, possible: &[&str], door: Door, question: &Question, call: Span) -> String {
         let subject = &self.world.subjects[question.subject];
         let held = subject.held.lock();
         let standing = &held.credentials[question.credential].standing;
         format!(
-            "{code} in place of {possible:?}: {question:?} through {door:?}, {call:?}, {standing:?}, of {:?}, {:?}, {:?}",
+            "{what} in place of {possible:?}: {question:?} through {door:?}, {call:?}, {standing:?}, of {:?}, {:?}, {:?}",
             subject.kind, self.world.apis[question.api], self.world.outages,
         )
     }
 
-    /// A call has no answer for one reason alone: its node was killed meanwhile.
-    fn unanswered(&self, who: Who, called: Doors, address: SocketAddr, error: &str) {
-        let killed = self.world.doors(who).is_none_or(|doors| doors.life != called.life);
-        if killed {
-            self.world.tally.cut_off();
+    /// A call has no answer for two reasons: its node was killed meanwhile; or it was let through, and its connection cut
+    /// when it would have been refused (product.md F4).
+    fn unanswered(&self, door: Door, question: &Question, call: Span, called: Doors, error: &str) {
+        if self.world.doors(question.who).is_none_or(|doors| doors.life != called.life) {
+            return self.world.tally.cut_off();
+        }
+        let possible = self.world.possible(question, call);
+        let ended = possible.contains(&"valid") && possible.iter().any(|code| *code != "valid");
+        if matches!(door, Door::Gateway) && ended {
+            self.world.tally.answered(question.who.side(), question.api, "valid", call.answered);
+            self.world.tally.open_at_its_end(question.api, true);
         } else {
-            self.world.tally.wrong(|| format!("no answer from {who:?} at {address}: {error}"));
+            self.world.tally.wrong(|| self.story(error, &possible, door, question, call));
         }
     }
 }

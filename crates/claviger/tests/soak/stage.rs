@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::population::populate;
-use super::world::{Doors, Side, Who, World};
+use super::world::{Doors, Who, World};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -25,7 +25,7 @@ pub(crate) struct Stage {
     lives: u32,
     steady_node: DataNode,
     mortal_node: DataNode,
-    upstreams: [Upstream; 2],
+    pub(crate) upstreams: [Upstream; 2],
     _claviger: Claviger,
     _database: Database,
     postgres: Postgres,
@@ -135,24 +135,5 @@ impl Stage {
         self.world.tally.killed(killed, &self.world.outages);
         self.open(Who::Mortal, &server);
         self.mortal = Some(server);
-    }
-
-    /// Demands that no call was lost or answered wrongly, that usage adds up to the calls, and so does what upstreams
-    /// got.
-    #[track_caller]
-    pub(crate) fn demand_adding_up(&self) {
-        let world = &self.world;
-        self.runtime.block_on(world.tally.demand_adding_up(world, &self.client));
-        let [lasting, mortal] = self.upstreams.each_ref().map(Upstream::count);
-        let passed = world.tally.passed();
-        assert_eq!(
-            lasting,
-            passed[Side::Lasting as usize],
-            "what reached the upstream, and what was answered"
-        );
-        // Those whose answer was cut off may have reached it.
-        let cut_off = world.tally.cut_off_so_far();
-        let least = passed[Side::Mortal as usize];
-        assert!((least..=least + cut_off).contains(&mortal), "{mortal} of {least} to {}", least + cut_off);
     }
 }

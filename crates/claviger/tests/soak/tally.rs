@@ -1,20 +1,16 @@
-//! What came of all calls and changes, and whether it adds up.
+//! What came of all calls and changes.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use claviger_client::Client;
 use parking_lot::Mutex;
-use serde_json::Value;
 
 use super::timeline::Outages;
-use super::world::{APIS, Side, World};
+use super::world::{APIS, Side};
 
 /// What SIGKILL may lose is what was counted in the last five seconds (docs/usage.md); writing takes some time as well.
 const UNWRITTEN: Duration = Duration::from_secs(6);
-/// How long the last counts may take to be written and added up.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How many of the calls that were answered wrongly are told in full.
 const TOLD: usize = 20;
 
@@ -29,6 +25,10 @@ struct Inner {
     answered: Counts,
     /// Good calls through gateways, by side.
     passed: [u64; 2],
+    /// Calls that were counted as good, perhaps, and answered in another way, by API.
+    open: [u64; APIS],
+    /// Those of them that were cut.
+    ended: u64,
     /// Of the node that may be killed: when each call was answered.
     mortal: Vec<Instant>,
     /// Calls to it that had no answer since it was killed.
@@ -54,12 +54,12 @@ impl Tally {
         self.0.lock().passed[side as usize] += 1;
     }
 
-    pub(crate) fn passed(&self) -> [u64; 2] {
-        self.0.lock().passed
-    }
-
-    pub(crate) fn cut_off_so_far(&self) -> u64 {
-        self.0.lock().cut_off
+    /// A call was perhaps let through, and was still open when that ended: it was answered as whoever comes later, or it
+    /// was cut.
+    pub(crate) fn open_at_its_end(&self, api: usize, cut: bool) {
+        let mut inner = self.0.lock();
+        inner.open[api] += 1;
+        inner.ended += u64::from(cut);
     }
 
     pub(crate) fn cut_off(&self) {
@@ -95,41 +95,29 @@ impl Tally {
         self.0.lock().answered.values().sum()
     }
 
-    /// Demands that no call was lost or answered wrongly, and that usage adds up to the calls.
-    pub(crate) async fn demand_adding_up(&self, world: &World, client: &Client) {
-        let (wrong, sent) = {
-            let inner = self.0.lock();
-            (inner.wrong.clone(), inner.answered.clone())
-        };
-        assert!(wrong.is_empty(), "{}\n{self}", wrong.join("\n"));
-        let of = |counts: &Counts, side: Side| -> Counts {
-            let own = counts.iter().filter(|((api, _), _)| world.apis[*api].side == side);
-            own.map(|(at, calls)| (at.clone(), *calls)).collect()
-        };
-        let deadline = Instant::now() + PATIENCE;
-        let counted = loop {
-            let counted = counted(world, client).await;
-            if of(&counted, Side::Lasting) == of(&sent, Side::Lasting) && self.fits(world, &counted) {
-                break counted;
-            }
-            assert!(Instant::now() < deadline, "counted {counted:?}\nanswered {sent:?}\n{self}");
-            tokio::time::sleep(Duration::from_millis(250)).await;
-        };
-        let all: u64 = counted.values().sum();
-        assert!(all > 0, "nothing was counted");
-    }
-
-    /// Whether what was counted of the mortal node's calls is what it answered, less what its kills may have lost, and
-    /// at most those which had no answer besides.
-    fn fits(&self, world: &World, counted: &Counts) -> bool {
+    /// What must not be, and what was answered and counted in other ways.
+    pub(crate) fn sums(&self) -> Sums {
         let inner = self.0.lock();
-        let sum = |counts: &Counts| -> u64 {
-            let own = counts.iter().filter(|((api, _), _)| world.apis[*api].side == Side::Mortal);
-            own.map(|(_, calls)| calls).sum()
-        };
-        let (counted, answered) = (sum(counted), sum(&inner.answered));
-        counted + inner.lost_at_most >= answered && counted <= answered + inner.cut_off
+        Sums {
+            wrong: inner.wrong.clone(),
+            answered: inner.answered.clone(),
+            passed: inner.passed,
+            open: inner.open,
+            cut_off: inner.cut_off,
+            lost_at_most: inner.lost_at_most,
+        }
     }
+}
+
+/// What must add up.
+#[derive(Debug)]
+pub(crate) struct Sums {
+    pub(crate) wrong: Vec<String>,
+    pub(crate) answered: Counts,
+    pub(crate) passed: [u64; 2],
+    pub(crate) open: [u64; APIS],
+    pub(crate) cut_off: u64,
+    pub(crate) lost_at_most: u64,
 }
 
 impl fmt::Display for Tally {
@@ -146,8 +134,9 @@ impl fmt::Display for Tally {
         };
         write!(
             f,
-            "{sum} calls answered ({}); {} cut off by the kill of their node; {} changes ({}); {} faults ({})",
+            "{sum} calls answered ({}), {} of them cut while open, as their Key ended; {} cut off by the kill of their node; {} changes ({}); {} faults ({})",
             list(&codes),
+            inner.ended,
             inner.cut_off,
             inner.changes.values().sum::<u64>(),
             list(&inner.changes),
@@ -155,19 +144,4 @@ impl fmt::Display for Tally {
             list(&inner.faults),
         )
     }
-}
-
-/// What usage says, by API and code.
-async fn counted(world: &World, client: &Client) -> Counts {
-    let mut counts = Counts::new();
-    for api in 0..APIS {
-        let path = format!("/v1/apis/{}/usage", world.apis[api].slug);
-        let query = [("step", "day"), ("by", "code")];
-        let usage = client.get(&path).query(&query).send::<Value>().await.unwrap().body;
-        for item in usage["items"].as_array().unwrap() {
-            let code = item["code"].as_str().unwrap().to_owned();
-            *counts.entry((api, code)).or_default() += item["calls"].as_u64().unwrap();
-        }
-    }
-    counts
 }
