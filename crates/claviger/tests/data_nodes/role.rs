@@ -1,5 +1,9 @@
 //! The narrow role: what a data node that was taken can do in the database (security.md 2).
 
+use std::collections::BTreeSet;
+
+use claviger_domain::event::{DECIDING_KINDS, EventBody};
+
 use super::installation::Installation;
 
 /// What the role may do, and nothing else.
@@ -71,4 +75,22 @@ fn the_views_hold_nothing_sealed_and_no_digest_of_who_acts() {
     let issued = owner("SELECT encode(private, 'hex') FROM log WHERE kind = 'key.issued'");
     assert!(!issued.is_empty() && issued.lines().all(|private| all.contains(private)), "what deciding needs");
     assert!(!scene.key.is_empty() && !all.contains(&scene.key));
+}
+
+#[test]
+fn the_view_of_the_log_tells_the_kinds_that_deciding_looks_at_and_no_others() {
+    let scene = Installation::new();
+    let owner = |sql: &str| scene.database.ask_as(scene.database.url(), sql).unwrap();
+    // Each kind that there is, put to the view's own list.
+    let view = owner("SELECT pg_get_viewdef('data_node_log'::regclass)");
+    let (_, list) = view.split_once("ANY (ARRAY[").unwrap_or_else(|| panic!("no list of kinds: {view}"));
+    let list = list.split(']').next().unwrap();
+    let all: Vec<String> = EventBody::KINDS.iter().map(|kind| format!("('{kind}')")).collect();
+    let told = owner(&format!(
+        "SELECT kind FROM (VALUES {}) AS kinds (kind) WHERE kind = ANY (ARRAY[{list}])",
+        all.join(", ")
+    ));
+    let told: BTreeSet<&str> = told.lines().collect();
+    assert_eq!(told, DECIDING_KINDS.iter().copied().collect());
+    assert_eq!(list.split(',').count(), told.len(), "and no kind that there is not: {list}");
 }
