@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
+#[path = "data_nodes/doors.rs"]
+mod doors;
 #[path = "data_nodes/installation.rs"]
 mod installation;
 #[path = "data_nodes/outage.rs"]

@@ -27,17 +27,22 @@ pub(super) struct Installation {
 impl Installation {
     /// On the PostgreSQL that all tests share.
     pub(super) fn new() -> Self {
-        Self::on(Postgres::shared().create_database(), None)
+        Self::on(Postgres::shared().create_database(), None, claviger())
+    }
+
+    /// The same with a setting for all nodes.
+    pub(super) fn with_variable(name: &str, value: &str) -> Self {
+        Self::on(Postgres::shared().create_database(), None, claviger().with_variable(name, value))
     }
 
     /// On one that the test may stop.
     pub(super) fn on_its_own_postgres() -> Self {
         let postgres = Postgres::start();
-        Self::on(postgres.create_database(), Some(postgres))
+        Self::on(postgres.create_database(), Some(postgres), claviger())
     }
 
-    fn on(database: Database, postgres: Option<Postgres>) -> Self {
-        let claviger = Claviger::new(env!("CARGO_BIN_EXE_claviger")).with_database(database.url());
+    fn on(database: Database, postgres: Option<Postgres>, claviger: Claviger) -> Self {
+        let claviger = claviger.with_database(database.url());
         let service_key = claviger.init().service_key;
         let control = claviger.serve();
         let client = Client::new(&control.url()).unwrap().with_key(&service_key).unwrap();
@@ -119,6 +124,10 @@ impl Installation {
         let path = format!("/v1/nodes/{}", node.id);
         self.wait_until("in sync", || self.get(&path)["status"] == "in_sync");
     }
+}
+
+fn claviger() -> Claviger {
+    Claviger::new(env!("CARGO_BIN_EXE_claviger"))
 }
 
 pub(super) fn text(value: &Value) -> String {
