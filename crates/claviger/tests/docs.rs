@@ -1,5 +1,5 @@
 //! The guides of `docs/`, executed: their shell blocks against a real server, their configurations in a real
-//! nginx, Caddy and Envoy, what they print compared with what they say they print.
+//! nginx, Caddy, Envoy and HAProxy, what they print compared with what they say they print.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 

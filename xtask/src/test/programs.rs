@@ -14,6 +14,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("postgres", "postgresql"),
     ("nginx", "nginx"),
     ("caddy", "caddy"),
+    ("haproxy", "haproxy"),
     ("redis-server", "redis-server"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use claviger_client::Client;
-use claviger_testkit::{Caddy, Claviger, Envoy, Nginx, Postgres, Redis, Server, Upstream, free_port};
+use claviger_testkit::{
+    Caddy, Claviger, Envoy, HaProxy, Nginx, Postgres, Redis, Server, Upstream, free_port,
+};
 use serde_json::{Value, json};
 
 use super::guide::Guide;
@@ -154,6 +156,34 @@ fn behind_envoy() {
 }
 
 #[test]
+fn behind_haproxy() {
+    let (upstream, port) = (Upstream::start(), free_port());
+    let doors = Doors::new(claviger(), &upstream);
+    let guide = Guide::read(
+        "haproxy.md",
+        &[
+            ("127.0.0.1:7700", doors.address()),
+            ("127.0.0.1:8080", port.address().to_string()),
+            ("127.0.0.1:9000", upstream.address().to_string()),
+        ],
+    );
+    let lua = [("claviger.lua", guide.only("lua"))];
+    let _haproxy = HaProxy::start(guide.only("haproxy"), &lua, &port);
+    doors.run(&guide);
+    let seen = upstream.seen();
+    assert_eq!(seen.len(), 2, "the refused calls did not reach it");
+    assert!(seen.iter().all(|seen| seen.header("x-api-key").is_none()));
+    // One that does not answer is as good as none.
+    let frozen = doors.server.process_id().to_string();
+    assert!(Command::new("kill").args(["-STOP", &frozen]).status().unwrap().success());
+    assert_eq!(status_of(&port.address().to_string(), &doors.key), "503");
+    assert_eq!(upstream.seen().len(), 2);
+    doors.server.kill();
+    let status = status_of(&port.address().to_string(), &doors.key);
+    assert_eq!(status, "503", "a door that can't ask stays closed");
+}
+
+#[test]
 fn through_the_gateway() {
     let upstream = Upstream::start();
     let doors = Doors::new(claviger(), &upstream);
@@ -218,7 +248,7 @@ fn what_is_counted() {
 /// The status that a caller with this key gets.
 fn status_of(address: &str, key: &str) -> String {
     let output = Command::new("curl")
-        .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-H"])
+        .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "30", "-H"])
         .arg(format!("X-API-Key: {key}"))
         .arg(format!("http://{address}/orders/42"))
         .output()

@@ -29,3 +29,25 @@ fn every_link_leads_somewhere() {
         }
     }
 }
+
+/// Pages with something to run or to configure that no test runs, and why.
+const NOT_RUN: [(&str, &str); 1] =
+    [("traefik.md", "no package manager that the test command knows has the program")];
+
+/// A page with a shell block, or with a configuration, is run by a test, or is known not to be.
+#[test]
+fn every_guide_runs_or_is_known_not_to() {
+    let runs = include_str!("guides.rs");
+    let languages = ["sh", "nginx", "caddyfile", "haproxy", "yaml"];
+    let mut not_run = Vec::new();
+    for page in pages() {
+        let name = page.file_name().unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(&page).unwrap();
+        let says_how = languages.iter().any(|it| text.contains(&format!("```{it}\n")));
+        if says_how && !runs.contains(&format!("\"{name}\"")) {
+            not_run.push(name);
+        }
+    }
+    not_run.sort();
+    assert_eq!(not_run, NOT_RUN.map(|(name, _)| name));
+}
