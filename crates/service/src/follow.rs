@@ -5,7 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use claviger_domain::event::Position;
+use claviger_domain::event::{Event, Position};
+use claviger_domain::time::Timestamp;
 use claviger_keeper::Keys;
 use claviger_verify::{Control, DigestGeneration, DigestKeys, Freshness, Index, Meters};
 use tokio::sync::{Mutex, MutexGuard};
@@ -93,9 +94,12 @@ impl Service {
             drop(reader);
             let applied =
                 follower.index.apply_all(&events).and_then(|()| follower.control.apply_all(&events));
-            if let Err(error) = applied {
-                tracing::error!(%error, "the index stopped following the log; it is loaded anew");
-                self.load_locked().await?;
+            match applied {
+                Ok(()) => measure(&events, self.now()),
+                Err(error) => {
+                    tracing::error!(%error, "the index stopped following the log; it is loaded anew");
+                    self.load_locked().await?;
+                }
             }
             follower.index.contact(self.now());
             follower.control.contact(self.now());
@@ -129,5 +133,14 @@ impl Service {
         } else {
             Err(Error::Unavailable(Unavailable::Behind))
         }
+    }
+}
+
+/// How long after each change it is enforced here. What stood before this node began was loaded, and never followed.
+fn measure(events: &[Event], now: Timestamp) {
+    for event in events {
+        let micros = now.as_micros().saturating_sub(event.event.at.as_micros()).max(0);
+        let delay = Duration::from_micros(micros.unsigned_abs());
+        metrics::histogram!("claviger_enforcement_delay_seconds").record(delay);
     }
 }

@@ -18,8 +18,8 @@ fn degraded(shell: &Shell<'_>) -> Value {
     ready["degraded"].clone()
 }
 
-/// The value of a metric without labels.
-fn metric(server: &claviger_testkit::Server, name: &str) -> Option<f64> {
+/// The value of a metric, named with the space or the labels behind it.
+pub(super) fn metric(server: &claviger_testkit::Server, name: &str) -> Option<f64> {
     let address = format!("{}/metrics", server.metrics_url());
     let output = std::process::Command::new("curl").args(["-s", &address]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use claviger_testkit::Postgres;
 use serde_json::{Value, json};
 
+use super::limits::metric;
 use super::workspace::{Workspace, retrievable};
 use super::{Shell, claviger};
 
@@ -44,6 +45,14 @@ fn what_one_node_revokes_the_other_refuses_within_a_second() {
         here.wait_until("enforced everywhere", || {
             here.json(&["key-sets", "show", &made.key_set])["enforcement"]["state"] == "enforced"
         });
+    }
+    for server in [&server, &other_server] {
+        let delays = |what: &str| metric(server, &format!("claviger_enforcement_delay_seconds_{what} "));
+        let (all, within) = (delays("count"), delays("bucket{le=\"1\"}"));
+        assert!(
+            all >= Some(5.0) && all == within,
+            "{all:?} changes were measured, {within:?} within the bound"
+        );
     }
     let nodes = here.json(&["nodes", "list"]);
     let items = nodes["items"].as_array().unwrap();
