@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
+use smallvec::{SmallVec, smallvec};
+
 const CHUNK: usize = 256;
 
+/// A chunk's values stand where its pointer points to, so that a call follows one pointer less.
 pub(super) struct Chunked<T> {
-    chunks: Arc<Vec<Arc<Vec<T>>>>,
+    chunks: Arc<Vec<Arc<SmallVec<[T; CHUNK]>>>>,
 }
 
 impl<T: Clone> Chunked<T> {
@@ -22,7 +25,7 @@ impl<T: Clone> Chunked<T> {
         let chunks = Arc::make_mut(&mut self.chunks);
         match chunks.last_mut() {
             Some(last) if last.len() < CHUNK => Arc::make_mut(last).push(value),
-            _ => chunks.push(Arc::new(vec![value])),
+            _ => chunks.push(Arc::new(smallvec![value])),
         }
     }
 

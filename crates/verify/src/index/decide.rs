@@ -3,6 +3,7 @@
 //! (`rate_limited`, `quota_exceeded`) is not looked at here: `crate::limits` takes it from a decision that came to
 //! `valid`.
 
+use std::hint::black_box;
 use std::net::IpAddr;
 
 use claviger_domain::apis::Requires;
@@ -146,7 +147,7 @@ fn identify<'w>(
             if key.kind() != CredentialKind::Key {
                 return Err(Code::Unknown.into());
             }
-            let identified = find(world, digest_keys, key)?;
+            let identified = find(world, digest_keys, key, secret.is_some())?;
             if !visible(world, &identified, request) {
                 return Err(Code::Unknown.into());
             }
@@ -209,12 +210,19 @@ fn find<'w>(
     world: &'w World,
     digest_keys: &'w DigestKeys,
     key: WellFormed<'_>,
+    with_secret: bool,
 ) -> Result<Identified<'w>, Stop> {
     let mut generations = std::iter::once(&digest_keys.newest).chain(&digest_keys.previous);
     let found = generations.find_map(|generation| {
         let tag = Tag::of(&generation.key.digest(key.expose().as_bytes()));
         match world.keys.locate(tag) {
-            Some(location) => Some(found_at(world, generation, location).map(Identified::Key)),
+            Some(location) => {
+                if with_secret {
+                    // What it has to match is on its way from memory while the rest is looked at.
+                    black_box(world.keys.glance_at_secret(location));
+                }
+                Some(found_at(world, generation, location).map(Identified::Key))
+            }
             None => shared::by_key(world, tag).map(|shared| Ok(Identified::Shared(shared))),
         }
     });

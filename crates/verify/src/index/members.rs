@@ -3,8 +3,8 @@
 
 use claviger_domain::id::KeySetId;
 
-use super::keys;
 use super::record::Tag;
+use super::shard;
 
 const SHARD_BITS: u32 = 12;
 const PRINT_BITS: u32 = 24;
@@ -38,7 +38,7 @@ impl Members {
 
     pub(super) fn insert(&mut self, set: KeySetId, tag: Tag) {
         let (shard, print) = split(set);
-        let member = u64::from(keys::place(tag.hash())) << 8 | u64::from(keys::fingerprint(tag.hash()));
+        let member = u64::from(shard::place(tag.hash())) << 8 | u64::from(shard::fingerprint(tag.hash()));
         self.shards[shard].insert(print << 40 | member);
     }
 

@@ -10,6 +10,7 @@ mod keys;
 mod loader;
 mod members;
 mod record;
+mod shard;
 mod shared_keys;
 mod world;
 mod writer;

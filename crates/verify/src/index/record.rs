@@ -61,7 +61,7 @@ pub(super) struct Record([AtomicU64; WORDS]);
 pub(super) struct SecretTag([AtomicU64; 2]);
 
 impl SecretTag {
-    pub(super) fn vacant() -> Self {
+    pub(super) const fn vacant() -> Self {
         Self([const { AtomicU64::new(0) }; 2])
     }
 
@@ -69,6 +69,11 @@ impl SecretTag {
         let Tag([first, second]) = secret.unwrap_or(Tag::NONE);
         self.0[0].store(first, Ordering::Relaxed);
         self.0[1].store(second, Ordering::Relaxed);
+    }
+
+    /// A word of it, so that its line comes from memory.
+    pub(super) fn glance(&self) -> u64 {
+        self.0[0].load(Ordering::Relaxed)
     }
 
     pub(super) fn read(&self) -> Option<Tag> {
@@ -95,7 +100,7 @@ pub(super) struct KeyWithSecret {
 }
 
 impl Record {
-    pub(super) fn vacant() -> Self {
+    pub(super) const fn vacant() -> Self {
         Self([const { AtomicU64::new(0) }; WORDS])
     }
 

@@ -10,6 +10,7 @@ use claviger_domain::policy_templates::CallLimits;
 use claviger_domain::text::Name;
 use claviger_domain::time::Timestamp;
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use super::chunked::Chunked;
 use super::keys::Directory;
@@ -47,8 +48,8 @@ pub(super) struct Profile {
     pub(super) auth_type: AuthType,
     /// What the policy limits, for each Key Set by itself.
     pub(super) limits: CallLimits,
-    /// Ascending by API.
-    pub(super) grants: Vec<Grant>,
+    /// Ascending by API. Those of most Keys stand here, and are not pointed to.
+    pub(super) grants: SmallVec<[Grant; 2]>,
 }
 
 /// One API that a Key Set opens, through an Active Subscription.
@@ -60,8 +61,8 @@ pub(super) struct Grant {
 }
 
 impl Profile {
-    pub(super) const fn new(environment: EnvironmentId, auth_type: AuthType, limits: CallLimits) -> Self {
-        Self { environment, auth_type, limits, grants: Vec::new() }
+    pub(super) fn new(environment: EnvironmentId, auth_type: AuthType, limits: CallLimits) -> Self {
+        Self { environment, auth_type, limits, grants: SmallVec::new() }
     }
 
     pub(super) fn grant(&self, api: u32) -> Option<&Grant> {

@@ -11,6 +11,7 @@ use claviger_domain::id::{ApiId, ApplicationId, EnvironmentId, KeyId, KeySetId, 
 use claviger_domain::policy_templates::CallLimits;
 use claviger_domain::time::Timestamp;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use smallvec::SmallVec;
 
 use super::members::{Member, Members};
 use super::record::{KeyRecord, KeyWithSecret, Life, MAX_SLOTS, Record, References, Tag};
@@ -44,7 +45,7 @@ const REMEMBERED: usize = 4_096;
 #[derive(Default)]
 struct Unissued {
     set: Option<KeySetFacts>,
-    grants: Vec<Grant>,
+    grants: SmallVec<[Grant; 2]>,
 }
 
 /// The facts contradict what the index holds: the log and the tables it was loaded from are not of one

@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
 use claviger_domain::decision::Code;
 use claviger_domain::id::{ApiId, KeyId, KeySetId, ServiceKeyId, SharedKeyId};
@@ -19,49 +19,93 @@ use super::usage::{Measure, Minute, Seen, Usage};
 const COUNTERS: usize = 8;
 const WORDS: usize = 8;
 
-/// Tables, each made when those before have no room.
+/// Tables, each made when the one before has no room. Only the newest counts on, so that a call looks at one window;
+/// the others are emptied, and what stands in two of them is one to whoever collects.
 #[derive(Debug)]
 pub(super) struct Table<const N: usize> {
     sizes: &'static [usize],
-    segments: [OnceLock<Box<[Window]>>; N],
+    segments: [OnceLock<Segment>; N],
+    newest: AtomicUsize,
 }
 
 impl<const N: usize> Table<N> {
     /// `sizes` are in windows, powers of two.
     pub(super) const fn new(sizes: &'static [usize]) -> Self {
-        Self { sizes, segments: [const { OnceLock::new() }; N] }
+        Self { sizes, segments: [const { OnceLock::new() }; N], newest: AtomicUsize::new(0) }
     }
 
     /// Counts a call; false if there is no room for what it is counted by.
     pub(super) fn count(&self, seen: &Seen, source: Option<IpAddr>) -> bool {
         let body = Body::of(seen);
         let hash = body.hash();
-        self.segments.iter().zip(self.sizes).any(|(segment, size)| {
-            let windows = segment.get_or_init(|| (0..*size).map(|_| Window::default()).collect());
-            windows[hash as usize & (size - 1)].count(&body, State::tag_of(hash), source)
+        let newest = self.newest.load(Ordering::Relaxed);
+        (newest..self.segments.len()).any(|at| {
+            if at > newest {
+                self.newest.fetch_max(at, Ordering::Relaxed);
+            }
+            let segment = self.segments[at].get_or_init(|| Segment::of(self.sizes[at]));
+            segment.window(hash).count(&body, State::tag_of(hash), source)
         })
     }
 
     /// Takes all that was counted, and vacates what counted nothing since and is of an earlier minute than `now`.
     /// One at a time.
     pub(super) fn drain(&self, now: Minute, mut take: impl FnMut(Usage)) {
-        let windows = self.segments.iter().filter_map(OnceLock::get).flat_map(|windows| windows.iter());
+        let windows = self.segments.iter().filter_map(OnceLock::get).flat_map(Segment::windows);
         windows.for_each(|window| window.drain(now, &mut take));
     }
 }
 
-/// Eight counters.
+/// Counters, in windows. All states stand together: a call that finds no room has looked at nothing else.
+#[derive(Debug)]
+struct Segment {
+    states: Box<[States]>,
+    counted: Box<[Counted]>,
+}
+
+/// The states of a window, on one line.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-struct Window {
-    states: [AtomicU64; COUNTERS],
-    /// What each counts.
+struct States([AtomicU64; COUNTERS]);
+
+/// What the counters of a window count.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Counted {
     bodies: [[AtomicU64; WORDS]; COUNTERS],
     /// From where the first call came.
     sources: [[AtomicU64; 2]; COUNTERS],
 }
 
-impl Window {
+/// Eight counters.
+struct Window<'s> {
+    states: &'s [AtomicU64; COUNTERS],
+    bodies: &'s [[AtomicU64; WORDS]; COUNTERS],
+    sources: &'s [[AtomicU64; 2]; COUNTERS],
+}
+
+impl Segment {
+    /// Of so many windows, a power of two.
+    fn of(windows: usize) -> Self {
+        let states = (0..windows).map(|_| States::default()).collect();
+        Self { states, counted: (0..windows).map(|_| Counted::default()).collect() }
+    }
+
+    fn window(&self, hash: u64) -> Window<'_> {
+        let at = hash as usize & (self.states.len() - 1);
+        Window::of(&self.states[at], &self.counted[at])
+    }
+
+    fn windows(&self) -> impl Iterator<Item = Window<'_>> {
+        self.states.iter().zip(&self.counted).map(|(states, counted)| Window::of(states, counted))
+    }
+}
+
+impl<'s> Window<'s> {
+    const fn of(states: &'s States, counted: &'s Counted) -> Self {
+        Self { states: &states.0, bodies: &counted.bodies, sources: &counted.sources }
+    }
+
     fn count(&self, body: &Body, tag: u64, source: Option<IpAddr>) -> bool {
         (0..COUNTERS).any(|at| {
             let mut state = State(self.states[at].load(Ordering::Acquire));
