@@ -202,8 +202,22 @@ impl<K: Kind> serde::Serialize for Id<K> {
 
 impl<'de, K: Kind> serde::Deserialize<'de> for Id<K> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(Reading(PhantomData))
+    }
+}
+
+/// Parses the text where it stands: a verifier reads millions of ids at its start.
+struct Reading<K>(PhantomData<K>);
+
+impl<K: Kind> serde::de::Visitor<'_> for Reading<K> {
+    type Value = Id<K>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", InvalidId { prefix: K::PREFIX })
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

@@ -113,11 +113,14 @@ macro_rules! text_traits {
 text_traits!(Name, Note, Slug);
 
 fn ordinary(text: &str, max: usize) -> Result<String, InvalidText> {
-    let text: String = text.trim().nfc().collect();
+    let text = text.trim();
+    // Of plain ASCII, as most is, nothing is composed, and nothing but controls is hidden.
+    let text: String = if text.is_ascii() { text.to_owned() } else { text.nfc().collect() };
     if !(1..=max).contains(&text.chars().count()) {
         return Err(InvalidText::Length { max });
     }
-    if text.chars().any(|c| c.is_control() || overrides_direction(c) || is_invisible(c)) {
+    let is_wrong = |c: char| c.is_control() || !c.is_ascii() && (overrides_direction(c) || is_invisible(c));
+    if text.chars().any(is_wrong) {
         return Err(InvalidText::Control);
     }
     if contains_credential(&text) {

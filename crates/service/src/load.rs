@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use claviger_domain::applications::ApplicationStatus;
 use claviger_domain::event::Position;
 use claviger_domain::id::KeySetId;
 use claviger_domain::time::Timestamp;
-use claviger_store::{GrantRow, Reader};
+use claviger_store::{ApplicationRow, GrantRow, Reader};
 use claviger_verify::{
     ApiFacts, ApplicationFacts, EnvironmentFacts, Index, KeyFacts, LoadError, Loader, PermissionGroupFacts,
     ServiceKeyFacts, SharedKeyFacts, SubscriptionFacts,
@@ -59,7 +60,7 @@ async fn fill(reader: &mut Reader, loader: &mut Loader<'_>) -> Result<(), Error>
             fault.get_or_insert(error);
         }
     };
-    reader.each_application(|row| note(loader.application(ApplicationFacts::from(&row)))).await?;
+    reader.each_application(|row| note(loader.application(application(row)))).await?;
     let mut limits = HashMap::new();
     reader.each_limited_key_set(|set, limited| _ = limits.insert(set, limited)).await?;
     let limits_of = |set: &KeySetId| limits.get(set).copied().unwrap_or_default();
@@ -76,6 +77,17 @@ async fn fill(reader: &mut Reader, loader: &mut Loader<'_>) -> Result<(), Error>
     match fault {
         Some(error) => Err(Error::internal(error)),
         None => Ok(()),
+    }
+}
+
+fn application(row: ApplicationRow) -> ApplicationFacts {
+    let ApplicationRow { id, organization_id, group_id, name, status } = row;
+    ApplicationFacts {
+        id,
+        name,
+        organization_id,
+        group_id,
+        suspended: status == ApplicationStatus::Suspended,
     }
 }
 

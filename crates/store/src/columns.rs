@@ -156,13 +156,12 @@ impl<'r> Columns<'r> {
 
     /// A text or a plain enum of the domain, checked again as if it came from outside.
     pub(crate) fn word<T: for<'de> Deserialize<'de>>(&mut self) -> Result<T, StoreError> {
-        let text = self.text()?;
-        self.known(text)
+        known(self.text()?).map_err(|error| self.corrupt(error))
     }
 
     pub(crate) fn optional_word<T: for<'de> Deserialize<'de>>(&mut self) -> Result<Option<T>, StoreError> {
         match self.optional_text()? {
-            Some(text) => self.known(text).map(Some),
+            Some(text) => known(text).map(Some).map_err(|error| self.corrupt(error)),
             None => Ok(None),
         }
     }
@@ -177,10 +176,11 @@ impl<'r> Columns<'r> {
             None => Ok(None),
         }
     }
+}
 
-    fn known<T: for<'de> Deserialize<'de>>(&self, text: &str) -> Result<T, StoreError> {
-        let deserializer: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
-            text.into_deserializer();
-        T::deserialize(deserializer).map_err(|error| self.corrupt(error))
-    }
+/// A text or a plain enum of the domain.
+pub(crate) fn known<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, serde::de::value::Error> {
+    let deserializer: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
+        text.into_deserializer();
+    T::deserialize(deserializer)
 }

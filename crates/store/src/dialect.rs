@@ -82,6 +82,9 @@ pub(crate) struct Dialect {
     pub(crate) move_head: Statement,
     /// All Keys, packed, any number of them in a row (`key_sets/packed.rs`).
     pub(crate) all_keys: Statement,
+    /// All Applications and all that Active Subscriptions grant, as texts of any number of rows (`joined.rs`).
+    pub(crate) all_applications: Statement,
+    pub(crate) all_grants: Statement,
     /// About how many Keys there are, living and dead.
     pub(crate) key_count: Statement,
     /// Whether anything ever brought a schema here.
@@ -133,10 +136,22 @@ pub(crate) mod sqlite {
                 FROM keys WHERE keys.rowid > spans.begun AND keys.rowid <= spans.begun + 256 AND keys.removed_at IS NULL) \
             FROM spans";
         KEY_COUNT = "SELECT COALESCE(MAX(rowid), 0) FROM keys";
+        ALL_APPLICATIONS = "WITH RECURSIVE spans (begun) AS (SELECT 0 \
+            UNION ALL SELECT begun + 256 FROM spans WHERE begun + 256 < (SELECT MAX(rowid) FROM applications)) \
+            SELECT (SELECT group_concat(id || char(31) || organization_id || char(31) || group_id || char(31) || name || char(31) || status, char(30)) \
+                FROM applications WHERE applications.rowid > spans.begun AND applications.rowid <= spans.begun + 256 AND deleted_at IS NULL) \
+            FROM spans";
+        ALL_GRANTS = "WITH RECURSIVE spans (begun) AS (SELECT 0 \
+            UNION ALL SELECT begun + 64 FROM spans WHERE begun + 64 < (SELECT MAX(rowid) FROM subscriptions)) \
+            SELECT (SELECT group_concat(key_set_ids || char(31) || api_id || char(31) || COALESCE(permissions, ''), char(30)) \
+                FROM subscriptions WHERE subscriptions.rowid > spans.begun AND subscriptions.rowid <= spans.begun + 64 AND status = 'active') \
+            FROM spans";
     }
     pub(crate) const DIALECT: Dialect = Dialect {
         move_head: MOVE_HEAD,
         all_keys: ALL_KEYS,
+        all_applications: ALL_APPLICATIONS,
+        all_grants: ALL_GRANTS,
         key_count: KEY_COUNT,
         has_schema: HAS_SCHEMA,
         key_sets_with_text: KEY_SETS_WITH_TEXT,
@@ -167,6 +182,9 @@ pub(crate) mod postgres {
         MOVE_HEAD = "UPDATE log_head SET position = $1, hash = $2 WHERE id = 1 RETURNING CAST(pg_notify('claviger_log', '') AS TEXT)";
         ALL_KEYS = "SELECT CASE WHEN secret_digest IS NULL THEN CAST('0' AS BYTEA) ELSE CAST('1' AS BYTEA) END || identity || deciding \
             FROM keys WHERE removed_at IS NULL";
+        ALL_APPLICATIONS = "SELECT id || chr(31) || organization_id || chr(31) || group_id || chr(31) || name || chr(31) || status \
+            FROM applications WHERE deleted_at IS NULL";
+        ALL_GRANTS = "SELECT key_set_ids || chr(31) || api_id || chr(31) || COALESCE(permissions, '') FROM subscriptions WHERE status = 'active'";
         // Counting reads them all. The server's own estimate is there once it has looked at the table.
         KEY_COUNT = "SELECT CASE WHEN reltuples < 10000 THEN (SELECT COUNT(*) FROM keys) ELSE CAST(reltuples AS BIGINT) END \
             FROM pg_catalog.pg_class WHERE oid = to_regclass('keys')";
@@ -178,6 +196,8 @@ pub(crate) mod postgres {
     pub(crate) const DIALECT: Dialect = Dialect {
         move_head: MOVE_HEAD,
         all_keys: ALL_KEYS,
+        all_applications: ALL_APPLICATIONS,
+        all_grants: ALL_GRANTS,
         key_count: KEY_COUNT,
         has_schema: HAS_SCHEMA,
         key_sets_with_text: KEY_SETS_WITH_TEXT,

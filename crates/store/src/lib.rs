@@ -11,6 +11,7 @@ mod connection;
 pub mod data_node;
 mod dialect;
 mod error;
+mod joined;
 mod list;
 mod locked;
 mod log;
@@ -70,7 +71,7 @@ pub use policy_templates::{PolicyTemplateFilter, PolicyTemplateSort};
 pub use reader::Reader;
 pub use service_keys::{ServiceKeyFilter, ServiceKeyRow, ServiceKeySort};
 pub use shared_keys::{SharedKeyFilter, SharedKeyRow, SharedKeySort};
-pub use snapshot::{GrantRow, Holder};
+pub use snapshot::{ApplicationRow, GrantRow, Holder};
 pub use store::{Options, Store};
 pub use subscriptions::{SubscriptionFilter, SubscriptionSort};
 pub use usage::{

@@ -2,22 +2,23 @@
 //! state. With [`Reader::position`] of the same reader it is a snapshot from which the log is tailed.
 
 use claviger_domain::apis::{Api, ApiPermission};
-use claviger_domain::applications::Application;
-use claviger_domain::id::{ApiId, KeySetId, PermissionGroupId};
+use claviger_domain::applications::ApplicationStatus;
+use claviger_domain::id::{ApiId, ApplicationId, GroupId, KeySetId, OrganizationId, PermissionGroupId};
 use claviger_domain::permission_groups::PermissionGroup;
 use claviger_domain::scope::Scope;
+use claviger_domain::text::Name;
 use claviger_domain::time::Timestamp;
 use ipnet::IpNet;
 
-use crate::columns::{Columns, FromRow};
+use crate::columns::{Columns, FromRow, known};
 use crate::error::StoreError;
+use crate::joined::{FromText, Joined};
 use crate::list::{Assembly, Listed};
 use crate::reader::Reader;
 use crate::statements::statements;
 use crate::value::values;
 
 statements! {
-    GRANTS = "SELECT key_set_ids, api_id, permissions FROM subscriptions WHERE status = 'active'";
     HOLDERS_OF_PERMISSION_GROUP = "SELECT organization_id, group_id, environment_id, NULL AS expires_at, \
               NULL AS ip_allow_list FROM role_grants WHERE permission_group_id = $1 \
               UNION SELECT scope_organization_id, scope_group_id, scope_environment_id, expires_at, ip_allow_list FROM service_keys \
@@ -34,14 +35,41 @@ pub struct GrantRow {
     pub permissions: Option<Vec<ApiPermission>>,
 }
 
-impl FromRow for GrantRow {
+impl FromText for GrantRow {
     const TABLE: &'static str = "subscriptions";
 
-    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
-        Ok(Self {
-            key_set_ids: columns.json()?,
-            api_id: columns.id()?,
-            permissions: columns.optional_json()?,
+    fn from_text<'t>(columns: &mut impl Iterator<Item = &'t str>) -> Option<Self> {
+        Some(Self {
+            key_set_ids: serde_json::from_str(columns.next()?).ok()?,
+            api_id: columns.next()?.parse().ok()?,
+            permissions: match columns.next()? {
+                "" => None,
+                permissions => Some(serde_json::from_str(permissions).ok()?),
+            },
+        })
+    }
+}
+
+/// What deciding needs of an Application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplicationRow {
+    pub id: ApplicationId,
+    pub organization_id: OrganizationId,
+    pub group_id: GroupId,
+    pub name: Name,
+    pub status: ApplicationStatus,
+}
+
+impl FromText for ApplicationRow {
+    const TABLE: &'static str = "applications";
+
+    fn from_text<'t>(columns: &mut impl Iterator<Item = &'t str>) -> Option<Self> {
+        Some(Self {
+            id: columns.next()?.parse().ok()?,
+            organization_id: columns.next()?.parse().ok()?,
+            group_id: columns.next()?.parse().ok()?,
+            name: Name::new(columns.next()?).ok()?,
+            status: known(columns.next()?).ok()?,
         })
     }
 }
@@ -78,8 +106,12 @@ impl Reader {
         self.each_listed(take).await
     }
 
-    pub async fn each_application(&mut self, take: impl FnMut(Application) + Send) -> Result<(), StoreError> {
-        self.each_listed(take).await
+    pub async fn each_application(
+        &mut self,
+        mut take: impl FnMut(ApplicationRow) + Send,
+    ) -> Result<(), StoreError> {
+        let all = self.connection.dialect().all_applications;
+        self.each_row(all.text(), values![], |Joined(rows)| rows.into_iter().for_each(&mut take)).await
     }
 
     pub async fn all_permission_groups(&mut self) -> Result<Vec<PermissionGroup>, StoreError> {
@@ -89,8 +121,9 @@ impl Reader {
     }
 
     /// What Active Subscriptions give to Key Sets.
-    pub async fn each_grant(&mut self, take: impl FnMut(GrantRow) + Send) -> Result<(), StoreError> {
-        self.each_row(GRANTS.text(), values![], take).await
+    pub async fn each_grant(&mut self, mut take: impl FnMut(GrantRow) + Send) -> Result<(), StoreError> {
+        let all = self.connection.dialect().all_grants;
+        self.each_row(all.text(), values![], |Joined(rows)| rows.into_iter().for_each(&mut take)).await
     }
 
     /// About how many Keys there are, living and dead.

@@ -429,13 +429,37 @@ pub(crate) async fn the_snapshot_has_every_key(place: &Place) {
     // More than SQLite puts together in one row.
     let many = (0..600).flat_map(|_| world.opened(world.terms("Many", AuthType::ApiKey), false, now).1);
     append(&store, many).await.unwrap();
+    for n in 0..300 {
+        let other = World { application_id: id(), ..world.clone() };
+        let created = EventBody::ApplicationCreated {
+            application_id: other.application_id,
+            organization_id: other.organization_id,
+            group_id: other.group_id,
+            name: name(&format!("Żółw, \"{n}\"")),
+        };
+        let subscribed = other.subscription(id(), other.api_id, &[]);
+        append(&store, [event(start(), other.place(), created), subscribed]).await.unwrap();
+    }
     let mut reader = store.read().await.unwrap();
     let (mut keys, mut grants, mut applications, mut apis) = (vec![], vec![], vec![], vec![]);
     reader.each_key(|key| keys.push(key)).await.unwrap();
     reader.each_grant(|grant| grants.push(grant)).await.unwrap();
     reader.each_application(|application| applications.push(application)).await.unwrap();
     reader.each_api(|api| apis.push(api)).await.unwrap();
-    assert_eq!((keys.len(), applications.len(), apis.len()), (604, 1, 1));
+    assert_eq!((keys.len(), applications.len(), grants.len(), apis.len()), (604, 301, 301, 1));
+    let application = reader.application(world.application_id).await.unwrap().unwrap();
+    let row = applications.iter().find(|row| row.id == application.id).unwrap();
+    assert!(applications.iter().any(|row| row.name.as_str() == "Żółw, \"299\""));
+    assert_eq!(
+        (row.id, row.organization_id, row.group_id, &row.name, row.status),
+        (
+            application.id,
+            application.organization_id,
+            application.group_id,
+            &application.name,
+            application.status
+        )
+    );
     assert_eq!(keys.iter().map(|key| key.id).collect::<HashSet<_>>().len(), 604);
     assert_eq!(reader.key_count().await.unwrap(), 604);
     let granted: Vec<_> =
