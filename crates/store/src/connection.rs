@@ -96,6 +96,10 @@ impl Connection {
         }
     }
 
+    pub(crate) const fn arm(&mut self) -> &mut Arm {
+        &mut self.arm
+    }
+
     pub(crate) const fn fault(&self) -> Option<Fault> {
         self.fault
     }

@@ -2,8 +2,7 @@
 //! one by one, column by column, costs a verifier that starts more than reading them. No column has either character:
 //! ids and words don't, JSON escapes them, and names must not have them (`claviger_domain::text`).
 
-use crate::columns::{Columns, FromRow};
-use crate::error::StoreError;
+use crate::bulk::Bulk;
 
 const BETWEEN_ROWS: char = '\u{1e}';
 const BETWEEN_COLUMNS: char = '\u{1f}';
@@ -17,19 +16,15 @@ pub(crate) trait FromText: Sized {
     fn from_text<'t>(columns: &mut impl Iterator<Item = &'t str>) -> Option<Self>;
 }
 
-/// Any number of them.
-pub(crate) struct Joined<T>(pub(crate) Vec<T>);
+impl<T: FromText> Bulk for T {
+    const TABLE: &'static str = <T as FromText>::TABLE;
 
-impl<T: FromText> FromRow for Joined<T> {
-    const TABLE: &'static str = T::TABLE;
-
-    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
-        let Some(text) = columns.optional_text()? else { return Ok(Self(Vec::new())) };
-        let row = |text: &str| {
-            let mut columns = text.split(BETWEEN_COLUMNS);
-            T::from_text(&mut columns).filter(|_| columns.next().is_none())
-        };
-        let rows: Option<_> = text.split(BETWEEN_ROWS).map(row).collect();
-        rows.map(Self).ok_or_else(|| columns.corrupt("a row has other columns than its table"))
+    fn each(value: &[u8], take: &mut impl FnMut(Self)) -> bool {
+        let Ok(text) = std::str::from_utf8(value) else { return false };
+        text.split(BETWEEN_ROWS).all(|row| {
+            let mut columns = row.split(BETWEEN_COLUMNS);
+            let row = T::from_text(&mut columns).filter(|_| columns.next().is_none());
+            row.map(&mut *take).is_some()
+        })
     }
 }

@@ -4,6 +4,7 @@
 //! are its shadow are written in one transaction, by the domain's own `apply`. Reads are plain SQL, grouped
 //! by noun, and shared by [`Tx`] and [`Reader`]. What differs between the two databases is in `dialect.rs`.
 
+mod bulk;
 mod changes;
 mod columns;
 mod commit;

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 
 use crate::columns::{Columns, FromRow, known};
 use crate::error::StoreError;
-use crate::joined::{FromText, Joined};
+use crate::joined::FromText;
 use crate::list::{Assembly, Listed};
 use crate::reader::Reader;
 use crate::statements::statements;
@@ -108,10 +108,10 @@ impl Reader {
 
     pub async fn each_application(
         &mut self,
-        mut take: impl FnMut(ApplicationRow) + Send,
+        take: impl FnMut(ApplicationRow) + Send,
     ) -> Result<(), StoreError> {
         let all = self.connection.dialect().all_applications;
-        self.each_row(all.text(), values![], |Joined(rows)| rows.into_iter().for_each(&mut take)).await
+        self.each(all, take).await
     }
 
     pub async fn all_permission_groups(&mut self) -> Result<Vec<PermissionGroup>, StoreError> {
@@ -121,9 +121,9 @@ impl Reader {
     }
 
     /// What Active Subscriptions give to Key Sets.
-    pub async fn each_grant(&mut self, mut take: impl FnMut(GrantRow) + Send) -> Result<(), StoreError> {
+    pub async fn each_grant(&mut self, take: impl FnMut(GrantRow) + Send) -> Result<(), StoreError> {
         let all = self.connection.dialect().all_grants;
-        self.each_row(all.text(), values![], |Joined(rows)| rows.into_iter().for_each(&mut take)).await
+        self.each(all, take).await
     }
 
     /// About how many Keys there are, living and dead.

@@ -62,16 +62,15 @@ pub(super) fn deciding(set: &KeySet, key: &Key) -> Vec<u8> {
 }
 
 /// Keys one behind the other: before both columns of each stands the letter 1 if it has a secret, else 0.
-pub(super) fn unpack_all(mut bytes: &[u8]) -> Option<Vec<DecidingKey>> {
-    let mut rows = Vec::with_capacity(bytes.len() / (1 + IDENTITY + DECIDING));
+pub(super) fn unpack_all(mut bytes: &[u8], take: &mut impl FnMut(DecidingKey)) -> Option<()> {
     while let Some((secret, rest)) = bytes.split_first() {
         let identity = if *secret == b'1' { IDENTITY + SECRET } else { IDENTITY };
         let (identity, rest) = rest.split_at_checked(identity)?;
         let (deciding, rest) = rest.split_at_checked(DECIDING)?;
-        rows.push(unpack(identity, deciding)?);
+        take(unpack(identity, deciding)?);
         bytes = rest;
     }
-    Some(rows)
+    Some(())
 }
 
 /// Both columns read back, if they are of this form.
@@ -167,11 +166,15 @@ mod tests {
     #[test]
     fn keys_that_stand_one_behind_the_other_are_told_apart() {
         let all = [packed(None), packed(Some(0)), packed(Some(b'1')), packed(None)].concat();
-        let secrets: Vec<_> = unpack_all(&all).unwrap().iter().map(|row| row.secret_digest).collect();
+        let read = |bytes: &[u8]| {
+            let mut secrets = Vec::new();
+            unpack_all(bytes, &mut |row| secrets.push(row.secret_digest)).map(|()| secrets)
+        };
+        let secrets = read(&all).unwrap();
         let digest = |byte| Some(Digest::from_bytes([byte; SECRET]));
         assert_eq!(secrets, [None, digest(0), digest(b'1'), None]);
-        assert_eq!(unpack_all(&[]), Some(Vec::new()));
-        assert_eq!(unpack_all(&all[..all.len() - 1]), None);
-        assert_eq!(unpack_all(&all[1..]), None);
+        assert_eq!(read(&[]), Some(Vec::new()));
+        assert_eq!(read(&all[..all.len() - 1]), None);
+        assert_eq!(read(&all[1..]), None);
     }
 }

@@ -5,6 +5,7 @@ use claviger_domain::key_sets::DecidingKey;
 use claviger_domain::policy_templates::{CallLimits, Policy};
 
 use super::packed::{unpack, unpack_all};
+use crate::bulk::Bulk;
 use crate::columns::{Columns, FromRow};
 use crate::error::StoreError;
 use crate::reader::Reader;
@@ -37,24 +38,20 @@ impl FromRow for DecidingKey {
     }
 }
 
-/// Some of all Keys.
-struct Keys(Vec<DecidingKey>);
-
-impl FromRow for Keys {
+impl Bulk for DecidingKey {
     const TABLE: &'static str = "keys";
 
-    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
-        let keys = unpack_all(columns.optional_bytes()?.unwrap_or_default());
-        keys.map(Self).ok_or_else(|| columns.corrupt("Keys are packed in an unknown form"))
+    fn each(value: &[u8], take: &mut impl FnMut(Self)) -> bool {
+        unpack_all(value, take).is_some()
     }
 }
 
 impl Reader {
     /// Hands every Key to `take`, in no particular order. With [`Reader::position`] of the same reader this
     /// is a snapshot from which the log is tailed.
-    pub async fn each_key(&mut self, mut take: impl FnMut(DecidingKey) + Send) -> Result<(), StoreError> {
+    pub async fn each_key(&mut self, take: impl FnMut(DecidingKey) + Send) -> Result<(), StoreError> {
         let all = self.connection.dialect().all_keys;
-        self.each_row(all.text(), values![], |Keys(keys)| keys.into_iter().for_each(&mut take)).await
+        self.each(all, take).await
     }
 
     /// Hands every Key Set to `take` whose policy limits how often it may call, with what it limits.
