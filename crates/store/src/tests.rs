@@ -60,7 +60,7 @@ pub(crate) const STATEMENTS: &[(&str, &[Statement])] = &[
 
 /// Those of modules that PostgreSQL alone has.
 pub(crate) const POSTGRES_STATEMENTS: &[(&str, &[Statement])] =
-    &[("data_node::mod", crate::data_node::STATEMENTS)];
+    &[("data_node::mod", crate::data_node::STATEMENTS), ("data_node::rights", crate::data_node::RIGHTS)];
 
 /// A list's fragments, each as a query of its own.
 pub(crate) fn queries_of<T: Listed>(fragments: &[Fragment]) -> Vec<String> {

@@ -1,33 +1,20 @@
 //! The library in a server of one's own: the example, run as a process that is enrolled as a data node is.
 
-use claviger_client::Client;
-use claviger_testkit::{Claviger, Database, Example, Output};
-use serde_json::{Value, json};
+use claviger_testkit::{DataNode, Database, Example};
 
-use super::scene::{APIS, ENVIRONMENTS, PERMISSIONS};
+use super::scene::{APIS, ENVIRONMENTS, Node, PERMISSIONS};
 
 /// The example, with a route for each thing that the table asks.
 #[derive(Debug)]
 pub(super) struct Library {
     // In the order in which they end.
     example: Example,
-    _claviger: Claviger,
+    _node: DataNode,
 }
 
 impl Library {
-    pub(super) async fn start(
-        installation: &Claviger,
-        database: &Database,
-        control: &Client,
-        further: &[&str],
-    ) -> Self {
-        let (role, url) = database.create_role("library");
-        database.run(&format!("SELECT claviger_grant_data_node('{role}')"));
-        let enrol = control.post("/v1/nodes/enroll").body(&json!({ "name": "library" }));
-        let token = enrol.send::<Value>().await.unwrap().body["token"].as_str().unwrap().to_owned();
-        let claviger = installation.data_node(&url);
-        let mut join = claviger.command_on_data(&["gateway", "join", "--control-url", control.url()]);
-        Output::of(&mut join, &token).demand_success("claviger gateway join");
+    pub(super) fn start(control: &Node, service_key: &str, database: &Database, further: &[&str]) -> Self {
+        let node = DataNode::enrol(&control.claviger, &control.server, service_key, database, "library");
         let mut arguments: Vec<String> = further.iter().map(|word| (*word).to_owned()).collect();
         arguments.extend(APIS.iter().flat_map(|api| {
             ENVIRONMENTS.iter().flat_map(move |environment| {
@@ -35,7 +22,7 @@ impl Library {
             })
         }));
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        Self { example: claviger.example("library", &words), _claviger: claviger }
+        Self { example: node.claviger.example("library", &words), _node: node }
     }
 
     /// Where a call of this kind goes.

@@ -43,7 +43,7 @@ pub(super) struct Scene {
 /// A server, and its REST API in the owner's hands.
 #[derive(Debug)]
 pub(super) struct Node {
-    claviger: Claviger,
+    pub(super) claviger: Claviger,
     pub(super) server: Server,
     pub(super) client: Client,
 }
@@ -101,8 +101,7 @@ impl Scene {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let told: Vec<&str> = told.iter().map(String::as_str).collect();
-        let library = Library::start(&node.claviger, database, &node.client, &told);
-        let library = runtime.block_on(library);
+        let library = Library::start(&node, &service_key, database, &told);
         let mut held = runtime.block_on(held(&node.client, &upstream));
         held.service_key = service_key;
         let (nginx, caddy, envoy) = (free_port(), free_port(), free_port());

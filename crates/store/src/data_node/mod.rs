@@ -3,6 +3,7 @@
 //! them on its disk, and are understood by one function wherever they come from.
 
 mod line;
+mod rights;
 mod row;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use claviger_domain::id::NodeId;
 use claviger_domain::time::Timestamp;
 
 pub use line::LogLine;
+pub use rights::RoleRights;
 pub use row::{Api, Application, DecidingRow, Environment, Fact, Grants, RowKind, SharedKey, SharedKeyTerms};
 
 use crate::changes::{Bell, Changes};
@@ -34,6 +36,9 @@ statements! {
     NODES = "SELECT body FROM data_node_rows WHERE kind = 'node'";
     REPORT = "INSERT INTO node_reports (node_id, position, reported_at) VALUES ($1, $2, $3)";
 }
+
+#[cfg(test)]
+pub(crate) use rights::STATEMENTS as RIGHTS;
 
 /// The database of a data node. Cheap to clone.
 #[derive(Debug, Clone)]

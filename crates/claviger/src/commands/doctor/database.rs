@@ -12,7 +12,7 @@ const SILENT_SECONDS: i64 = 30;
 /// A node reports where it is every few seconds; what is younger than this is no lag.
 const LATE_SECONDS: i64 = 10;
 /// Clocks that differ by more make dates wrong that people can see.
-const CLOCK_SECONDS: i64 = 5;
+pub(super) const CLOCK_SECONDS: i64 = 5;
 
 /// A longer log takes more patience to check than a person at `doctor` has.
 const LONGEST_CHAIN: i64 = 100_000;
