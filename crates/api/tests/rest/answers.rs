@@ -1,10 +1,6 @@
 //! The main answers as they are, and what all writes and lists have in common.
 
-use std::net::SocketAddr;
-
-use axum::body::{Body, to_bytes};
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
 
 use crate::routes::Stage;
 use crate::world::World;
@@ -205,46 +201,4 @@ async fn postgresql_answers_alike() {
     assert_eq!(refused["code"], "invalid_transition");
     let timeline = world.get(&format!("/v1/key-sets/{set}/timeline")).expect(200).await;
     assert!(timeline["items"].as_array().is_some_and(|items| items.len() >= 5), "{timeline}");
-}
-
-/// What the program asks before any routing answers as the route does.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_decision_asked_for_before_routing_is_the_routes_own() {
-    let world = World::on_sqlite().await;
-    let ask = async |method: &str, uri: &str, headers: &[(&str, &str)], body: &str| {
-        let request = || {
-            let builder = http::Request::builder().method(method).uri(uri).header("x-request-id", "test");
-            let builder =
-                headers.iter().fold(builder, |builder, (name, value)| builder.header(*name, *value));
-            builder.body(Body::from(body.to_owned())).expect("a request")
-        };
-        let peer = SocketAddr::from(([192, 0, 2, 7], 40_000));
-        let first = world.face().answer(request(), peer).await.map(Body::new);
-        let routed = world.router().oneshot(request()).await.expect("an answer");
-        let mut told = Vec::new();
-        for response in [first, routed] {
-            let (parts, body) = response.into_parts();
-            let mut headers: Vec<_> =
-                parts.headers.iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
-            headers.retain(|header| !header.starts_with("content-length"));
-            headers.sort();
-            let body = to_bytes(body, 1 << 20).await.expect("a body");
-            told.push((parts.status, headers, String::from_utf8_lossy(&body).into_owned()));
-        }
-        assert_eq!(told[0], told[1], "{method} {uri}");
-        told.swap_remove(0).0.as_u16()
-    };
-    let owner = format!("Bearer {}", world.owner);
-    let signed_in = [("authorization", owner.as_str()), ("content-type", "application/json")];
-    let question = r#"{"credential":{"key":"clv_key_nonsense"},"api":"orders"}"#;
-    let large = "x".repeat(33 << 10);
-    assert_eq!(ask("POST", "/v1/verify", &signed_in, question).await, 200);
-    assert_eq!(ask("POST", "/v1/verify", &signed_in, r#"{"cost":0}"#).await, 422);
-    assert_eq!(ask("POST", "/v1/verify", &signed_in, "{").await, 400);
-    assert_eq!(ask("POST", "/v1/verify", &signed_in[..1], question).await, 415);
-    assert_eq!(ask("POST", "/v1/verify", &signed_in[1..], question).await, 401);
-    assert_eq!(ask("POST", "/v1/verify?x=1", &signed_in, question).await, 400);
-    assert_eq!(ask("POST", "/v1/verify", &[("x-large", &large)], question).await, 431);
-    assert_eq!(ask("GET", "/v1/verify", &signed_in, "").await, 405);
-    assert_eq!(ask("POST", "/v1/verify/", &signed_in, question).await, 404);
 }

@@ -3,6 +3,7 @@
 
 mod answers;
 mod bad_input;
+mod before_routing;
 mod call;
 mod callers;
 mod fixtures;
