@@ -96,10 +96,6 @@ impl Connection {
         }
     }
 
-    pub(crate) const fn arm(&mut self) -> &mut Arm {
-        &mut self.arm
-    }
-
     pub(crate) const fn fault(&self) -> Option<Fault> {
         self.fault
     }
