@@ -128,7 +128,7 @@ impl Meters {
     }
 
     /// Takes what was counted out of the way of calls. To be done about once a second: until then a stripe has
-    /// room for some 40,000 different combinations, and counts the rest by API or by code alone.
+    /// room for some 32,000 different combinations, and counts the rest by API or by code alone.
     pub fn collect(&self, now: Timestamp) {
         let mut collected = self.collected.lock();
         let minute = Minute::of(now);

@@ -40,10 +40,11 @@ impl<const N: usize> Table<N> {
         let hash = body.hash();
         let newest = self.newest.load(Ordering::Relaxed);
         (newest..self.segments.len()).any(|at| {
+            let segment = self.segments[at].get_or_init(|| Segment::of(self.sizes[at]));
             if at > newest {
+                // Now that it is there, so that nobody waits for it but those that the last had no room for.
                 self.newest.fetch_max(at, Ordering::Relaxed);
             }
-            let segment = self.segments[at].get_or_init(|| Segment::of(self.sizes[at]));
             segment.window(hash).count(&body, State::tag_of(hash), source)
         })
     }

@@ -102,9 +102,17 @@ fn where_there_is_no_room_by_key_calls_are_counted_by_api_and_none_is_lost() {
     assert!(with_key.len() <= room && with_key.len() > room / 2, "{} of {room}", with_key.len());
     assert_eq!(of(&without), meters.coarsened());
     assert!(without.iter().all(|usage| usage.api_id == Some(ApiId::from_bytes(id(9)))));
-    // In the next minute there is room again.
+    // In the next minute there is room again, in the newest table alone.
     meters.collect(Minute(6).begins());
-    assert!(stripe.fine.count(&seen(6, sent + 1, Code::Valid), None));
+    for key in 0..sent {
+        assert!(stripe.count(seen(6, key, Code::Valid), None));
+    }
+    meters.collect(Minute(6).begins());
+    let usage = all_of(&meters);
+    assert_eq!(of(&usage), u64::from(sent));
+    let with_key = usage.iter().filter(|usage| usage.key.is_some()).count();
+    let room = FINE[FINE.len() - 1] * 8;
+    assert!(with_key <= room && with_key > room * 3 / 4, "{with_key} of {room}");
 }
 
 #[test]
