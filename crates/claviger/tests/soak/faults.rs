@@ -3,6 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use claviger_testkit::Redis;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -16,39 +17,60 @@ pub(crate) fn make_faults(stage: &mut Stage, seed: u64, until: Instant) {
         if Instant::now() > until {
             return;
         }
-        let lasts = Duration::from_millis(random.random_range(1_000..4_000));
-        let what = match random.random_range(0..6) {
-            0 => {
-                stage.restart_mortal(lasts);
-                "SIGKILL of a data node"
-            }
-            1 => {
-                kill_a_keeper(stage, random.random_range(0..3));
-                "SIGKILL of a keeper"
-            }
-            2 => {
-                stage.freeze_postgres();
-                sleep(lasts);
-                stage.thaw_postgres();
-                "PostgreSQL frozen"
-            }
-            3 => {
-                stage.stop_postgres();
-                sleep(lasts);
-                stage.restart_mortal(Duration::ZERO);
-                sleep(lasts);
-                stage.start_postgres();
-                "PostgreSQL stopped, and SIGKILL of a data node meanwhile"
-            }
-            _ => {
-                stage.stop_postgres();
-                sleep(lasts);
-                stage.start_postgres();
-                "PostgreSQL stopped"
-            }
-        };
+        let what = break_something(stage, &mut random);
         stage.world.tally.broke(what);
     }
+}
+
+/// For as long as it lasts.
+fn break_something(stage: &mut Stage, random: &mut StdRng) -> &'static str {
+    let lasts = Duration::from_millis(random.random_range(1_000..4_000));
+    match random.random_range(0..8) {
+        0 => {
+            stage.restart_mortal(lasts);
+            "SIGKILL of a data node"
+        }
+        1 => {
+            kill_a_keeper(stage, random.random_range(0..3));
+            "SIGKILL of a keeper"
+        }
+        2 => {
+            stage.freeze_postgres();
+            sleep(lasts);
+            stage.thaw_postgres();
+            "PostgreSQL frozen"
+        }
+        3 => {
+            stage.stop_postgres();
+            sleep(lasts);
+            stage.restart_mortal(Duration::ZERO);
+            sleep(lasts);
+            stage.start_postgres();
+            "PostgreSQL stopped, and SIGKILL of a data node meanwhile"
+        }
+        4 => {
+            redis(stage).freeze();
+            sleep(lasts);
+            redis(stage).thaw();
+            "Redis frozen"
+        }
+        5 => {
+            redis(stage).kill();
+            sleep(lasts);
+            redis(stage).start_again();
+            "SIGKILL of Redis"
+        }
+        _ => {
+            stage.stop_postgres();
+            sleep(lasts);
+            stage.start_postgres();
+            "PostgreSQL stopped"
+        }
+    }
+}
+
+fn redis(stage: &mut Stage) -> &mut Redis {
+    stage.redis.as_mut().expect("limits that nodes count together")
 }
 
 fn kill_a_keeper(stage: &Stage, whose: usize) {

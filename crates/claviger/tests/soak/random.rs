@@ -17,7 +17,7 @@ const BETWEEN_CHANGES: Duration = Duration::from_millis(200);
 fn c10_f4_f5_ten_thousand_keys_under_random_faults_add_up_and_nothing_is_allowed_too_late() {
     let (seed, lasts) = (claviger_testkit::seed(), Duration::from_secs(claviger_testkit::soak_seconds()));
     say(&format!("{KEYS} keys and random faults: seed {seed}"));
-    let mut stage = Stage::set(KEYS);
+    let mut stage = Stage::set_with_limits(KEYS);
     say(&format!("{KEYS} keys and random faults: the stage is set"));
     let began = Instant::now();
     let load = Load::begin(&stage.runtime, &stage.world, seed, CALLERS, BETWEEN_CALLS);

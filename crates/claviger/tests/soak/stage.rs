@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use claviger_client::Client;
-use claviger_testkit::{Claviger, DataNode, Database, Postgres, Server, Upstream};
+use claviger_testkit::{Claviger, DataNode, Database, Postgres, Redis, Server, Upstream};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -29,6 +29,7 @@ pub(crate) struct Stage {
     _claviger: Claviger,
     _database: Database,
     postgres: Postgres,
+    pub(crate) redis: Option<Redis>,
     // The machine is small, and each of these tests takes all of it.
     _alone: MutexGuard<'static, ()>,
 }
@@ -36,14 +37,26 @@ pub(crate) struct Stage {
 impl Stage {
     /// With so many keys, and every node in sync.
     pub(crate) fn set(keys: usize) -> Self {
+        Self::set_with(keys, None)
+    }
+
+    /// And with limits that nodes count together.
+    pub(crate) fn set_with_limits(keys: usize) -> Self {
+        Self::set_with(keys, Some(Redis::start()))
+    }
+
+    fn set_with(keys: usize, redis: Option<Redis>) -> Self {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let postgres = Postgres::start();
         let database = postgres.create_database();
         // Callers fail here by design, and all from one address.
-        let claviger = Claviger::new(env!("CARGO_BIN_EXE_claviger"))
+        let mut claviger = Claviger::new(env!("CARGO_BIN_EXE_claviger"))
             .with_database(database.url())
             .with_variable("CLAVIGER_DOORS__FAILURES_PER_MINUTE", "1000000");
+        if let Some(redis) = &redis {
+            claviger = claviger.with_variable("CLAVIGER_LIMITS__REDIS_URL", redis.url());
+        }
         let service_key = claviger.init().service_key;
         let control = claviger.serve();
         let client = Client::new(&control.url()).unwrap().with_key(&service_key).unwrap();
@@ -51,7 +64,8 @@ impl Stage {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let upstreams = [Upstream::start_counting(), Upstream::start_counting()];
         let [lasting, mortal] = upstreams.each_ref().map(Upstream::url);
-        let world = runtime.block_on(populate(&client, &service_key, [&lasting, &mortal], keys));
+        let world =
+            runtime.block_on(populate(&client, &service_key, [&lasting, &mortal], keys, redis.is_some()));
         let enrol = |name| DataNode::enrol(&claviger, &control, &service_key, &database, name);
         let (steady_node, mortal_node) = (enrol("steady"), enrol("mortal"));
         let (steady, mortal) = (steady_node.claviger.gateway(), mortal_node.claviger.gateway());
@@ -69,6 +83,7 @@ impl Stage {
             _claviger: claviger,
             _database: database,
             postgres,
+            redis,
             _alone: alone,
         };
         stage.wait_until_in_sync();
