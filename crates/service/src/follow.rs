@@ -8,6 +8,7 @@ use std::time::Duration;
 use claviger_domain::event::{Event, Position};
 use claviger_domain::time::Timestamp;
 use claviger_keeper::Keys;
+use claviger_store::heard;
 use claviger_verify::{Control, DigestGeneration, DigestKeys, Freshness, Index, Meters};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -89,8 +90,8 @@ impl Service {
             self.load_locked().await?;
         }
         loop {
-            let mut reader = self.state.store.read_to_follow().await?;
-            let events = reader.events_after(follower.position(), STEP).await?;
+            let mut reader = heard(self.state.store.read_to_follow()).await?;
+            let events = heard(reader.events_after(follower.position(), STEP)).await?;
             drop(reader);
             let applied =
                 follower.index.apply_all(&events).and_then(|()| follower.control.apply_all(&events));

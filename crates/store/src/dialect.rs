@@ -14,6 +14,7 @@ use sqlx::{Connection as _, PgConnection, PgPool, SqlitePool};
 use crate::connection::{Arm, Connection};
 use crate::error::StoreError;
 use crate::locked::Session;
+use crate::silence;
 use crate::statements::{Fragment, Statement, fragments, statements};
 use crate::store::Options;
 use crate::value::{IntoValue as _, Value};
@@ -246,13 +247,17 @@ pub(crate) async fn open(url: &str, options: &Options, access: Access) -> Result
             })
         })
     };
+    // Beside requests: one that hangs is given up.
+    let following = |connections, limits| {
+        pool(connections, limits).after_release(|session, _| Box::pin(silence::still_answers(session)))
+    };
     let opened = async |pool: PgPoolOptions| match pool.connect_with(connect.clone()).await {
         Ok(pool) => Ok(pool),
         Err(error) => Err(StoreError::Unavailable(why_away(&connect, error).await)),
     };
     if access == Access::DataNode {
-        let followers = pool(FOLLOWERS, READING).connect_lazy_with(connect.clone());
-        let writers = pool(1, WRITING).connect_lazy_with(connect);
+        let followers = following(FOLLOWERS, READING).connect_lazy_with(connect.clone());
+        let writers = following(1, WRITING).connect_lazy_with(connect);
         return Ok(Database::Postgres { writers, readers: followers.clone(), followers });
     }
     if access == Access::Inspection {
@@ -264,7 +269,7 @@ pub(crate) async fn open(url: &str, options: &Options, access: Access) -> Result
     Ok(Database::Postgres {
         writers: opened(pool(writers, WRITING)).await?,
         readers: pool(readers, READING).connect_lazy_with(connect.clone()),
-        followers: pool(FOLLOWERS, READING).connect_lazy_with(connect),
+        followers: following(FOLLOWERS, READING).connect_lazy_with(connect),
     })
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use crate::ambient;
@@ -85,7 +85,18 @@ impl Postgres {
         self.running().signal_all(Signal::STOP);
     }
 
-    /// Lets its time go on.
+    /// The same for one session alone, by the process that serves it: its client waits, and others are answered.
+    #[track_caller]
+    pub fn freeze_session(&mut self, process: i32) {
+        assert!(
+            self.running().descendants().contains(&process.unsigned_abs()),
+            "{process} is none of its own"
+        );
+        let session = Pid::from_raw(process).expect("a process");
+        rustix::process::kill_process(session, Signal::STOP).expect("a session that is open");
+    }
+
+    /// Lets its time go on, and that of all sessions.
     #[track_caller]
     pub fn thaw(&mut self) {
         self.running().signal_all(Signal::CONT);

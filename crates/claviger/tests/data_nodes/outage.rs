@@ -167,3 +167,31 @@ fn past_max_staleness_a_node_fails_closed_and_says_so() {
     scene.postgres = Some(postgres);
     scene.wait_until("deciding again", || scene.ask(&server).0 == 200);
 }
+
+#[test]
+fn f4_connections_that_hang_are_given_up_and_what_was_missed_is_heard_over_others() {
+    let mut scene = Installation::on_its_own_postgres();
+    let node = scene.enrol("edge");
+    let server = node.claviger.gateway();
+    scene.wait_until_in_sync(&node);
+    let (database, postgres) = (&scene.database, scene.postgres.as_mut().unwrap());
+    std::thread::scope(|scope| {
+        // So that the node is in the middle of reading when its connections hang.
+        scope.spawn(|| database.run("BEGIN; LOCK TABLE log_head; SELECT pg_sleep(2); COMMIT"));
+        let reading = format!(
+            "SELECT pid FROM pg_stat_activity WHERE usename = '{}' AND wait_event_type = 'Lock'",
+            node.role
+        );
+        let ask = |sql: &str| database.ask_as(database.url(), sql).unwrap();
+        while ask(&reading).is_empty() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // As when a firewall forgets them: nobody says that they are over.
+        let all = ask(&format!("SELECT pid FROM pg_stat_activity WHERE usename = '{}'", node.role));
+        all.lines().for_each(|session| postgres.freeze_session(session.parse().unwrap()));
+    });
+    scene.act("suspend");
+    scene.wait_until("suspended", || scene.ask(&server).1 == "suspended");
+    scene.wait_until_in_sync(&node);
+    scene.postgres.as_mut().unwrap().thaw();
+}

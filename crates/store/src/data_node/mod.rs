@@ -21,6 +21,7 @@ use crate::columns::{Columns, FromRow};
 use crate::dialect::{self, Access, Database, Reading};
 use crate::error::StoreError;
 use crate::reader::Reader;
+use crate::silence::heard;
 use crate::statements::statements;
 use crate::store::Options;
 use crate::value::values;
@@ -72,14 +73,18 @@ impl DataNodeStore {
 
     /// A consistent state, as of the last commit. Give it back soon: it holds a connection.
     pub async fn read(&self) -> Result<DataNodeReader, StoreError> {
-        Ok(DataNodeReader(Reader::new(self.database.begin_reading(Reading::Follower).await?)))
+        let connection = heard(self.database.begin_reading(Reading::Follower)).await?;
+        Ok(DataNodeReader(Reader::new(connection)))
     }
 
     /// Tells the control nodes how far this one has come.
     pub async fn report(&self, id: NodeId, position: Position, now: Timestamp) -> Result<(), StoreError> {
-        let mut connection = self.database.begin().await?;
-        connection.execute(REPORT.text(), values![id, position, now]).await?;
-        connection.commit().await
+        heard(async {
+            let mut connection = self.database.begin().await?;
+            connection.execute(REPORT.text(), values![id, position, now]).await?;
+            connection.commit().await
+        })
+        .await
     }
 
     pub(crate) const fn database(&self) -> &Database {
@@ -101,13 +106,13 @@ impl DataNodeStore {
 impl DataNodeReader {
     /// Where the log ends in this state. Views of another form are refused.
     pub async fn head(&mut self) -> Result<NodeHead, StoreError> {
-        let head: Option<NodeHead> = self.0.optional(HEAD, values![]).await?;
+        let head: Option<NodeHead> = heard(self.0.optional(HEAD, values![])).await?;
         head.ok_or_else(|| StoreError::corrupt("data_node_head", "the database was not initialised"))
     }
 
     /// The next lines of the log after `position`, at most so many.
     pub async fn lines_after(&mut self, position: Position, limit: u32) -> Result<Vec<LogLine>, StoreError> {
-        self.0.all(AFTER, values![position, i64::from(limit)]).await
+        heard(self.0.all(AFTER, values![position, i64::from(limit)])).await
     }
 
     /// How many Keys there are.
