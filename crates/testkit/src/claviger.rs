@@ -117,6 +117,11 @@ impl Claviger {
         self.start_command("gateway", "alive", "/healthz", &[])
     }
 
+    /// The same, as it begins: it may not answer yet.
+    pub fn gateway_beginning(&self) -> Server {
+        self.begin_command("gateway", &[])
+    }
+
     pub fn data_folder(&self) -> &Path {
         self.data.path()
     }
@@ -179,6 +184,12 @@ impl Claviger {
 
     #[track_caller]
     fn start_command(&self, subcommand: &str, what: &str, path: &str, arguments: &[&str]) -> Server {
+        let mut server = self.begin_command(subcommand, arguments);
+        server.wait_until_answering(what, path);
+        server
+    }
+
+    fn begin_command(&self, subcommand: &str, arguments: &[&str]) -> Server {
         let ports = [free_port(), free_port(), free_port(), free_port()];
         let mut command = self.command_on_data(&[subcommand]);
         let flags = ["--listen", "--gateway-listen", "--ext-authz-listen", "--metrics-listen"];
@@ -189,9 +200,8 @@ impl Claviger {
         // Beside the data folder, not in it: a search for secrets there must find the program's own files only.
         let logs = tempfile::Builder::new().prefix("claviger-log-").tempdir().expect("a temporary folder");
         let log = logs.path().join("log");
-        let mut process = Process::start("claviger", &mut command, &log, Signal::KILL, logs.path());
+        let process = Process::start("claviger", &mut command, &log, Signal::KILL, logs.path());
         let [listen, gateway, ext_authz, metrics] = ports;
-        process.wait_until(what, || probe::status(listen.address(), path) == Some(200));
         Server { process, _logs: logs, listen, gateway, ext_authz, metrics }
     }
 }
@@ -345,6 +355,16 @@ impl Server {
     #[track_caller]
     pub fn wait_for_log(&mut self, text: &str) {
         self.process.wait_for_log(text);
+    }
+
+    /// Waits until it answers at all.
+    pub fn wait_until_alive(&mut self) {
+        self.wait_until_answering("alive", "/healthz");
+    }
+
+    fn wait_until_answering(&mut self, what: &str, path: &str) {
+        let address = self.listen.address();
+        self.process.wait_until(what, || probe::status(address, path) == Some(200));
     }
 
     /// Ends it with SIGKILL: it has no chance to put anything in order.

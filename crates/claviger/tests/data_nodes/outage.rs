@@ -133,17 +133,15 @@ fn f4_what_was_ended_while_a_node_was_down_is_refused_from_its_first_answer_on()
     server.kill();
     scene.act("suspend");
     let mut postgres = scene.postgres.take().unwrap();
-    // It starts, and can't hear of anything for a while.
+    // It starts, and can't hear of anything until it could have answered from its snapshot alone.
     postgres.freeze();
-    let thawing = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(700));
-        postgres.thaw();
-        postgres
-    });
-    let mut server = node.claviger.gateway_unready();
-    assert_eq!(scene.ask(&server), (401, "suspended".to_owned()));
+    let mut server = node.claviger.gateway_beginning();
     server.wait_for_log("started from the snapshot");
-    scene.postgres = Some(thawing.join().unwrap());
+    assert!(!server.log().contains("heard what the log said since"));
+    postgres.thaw();
+    server.wait_until_alive();
+    assert_eq!(scene.ask(&server), (401, "suspended".to_owned()));
+    scene.postgres = Some(postgres);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use claviger_testkit::Redis;
+use claviger_testkit::{Redis, Server};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -31,8 +31,8 @@ fn break_something(stage: &mut Stage, random: &mut StdRng) -> &'static str {
             "SIGKILL of a data node"
         }
         1 => {
-            kill_a_keeper(stage, random.random_range(0..3));
-            "SIGKILL of a keeper"
+            let was_there = kill_a_keeper(stage, random.random_range(0..3));
+            if was_there { "SIGKILL of a keeper" } else { "SIGKILL of a keeper that was gone already" }
         }
         2 => {
             stage.freeze_postgres();
@@ -73,10 +73,8 @@ fn redis(stage: &mut Stage) -> &mut Redis {
     stage.redis.as_mut().expect("limits that nodes count together")
 }
 
-fn kill_a_keeper(stage: &Stage, whose: usize) {
+/// False if there was none: it may be gone already, and wait for its turn to be started again.
+fn kill_a_keeper(stage: &Stage, whose: usize) -> bool {
     let servers = [Some(&stage.control), Some(&stage.steady), stage.mortal.as_ref()];
-    if let Some(server) = servers[whose] {
-        // It may be gone already, and wait for its turn to be started again.
-        server.kill_keeper();
-    }
+    servers[whose].is_some_and(Server::kill_keeper)
 }
