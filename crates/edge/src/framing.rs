@@ -2,8 +2,9 @@
 //! who reads them otherwise than whoever stands before us sees other requests (RFC 9112, 6.1), and the server under us
 //! forgets the length before anybody can see that there were two. So heads are looked at as they are read.
 //!
-//! Bodies are followed only as far as to know where the next head begins. What is odd beyond that is for the server to
-//! refuse, which knows more: nothing is looked at any more then, and nothing is held back or changed in any case.
+//! Bodies are followed only as far as to know where the next head begins, by the server's own rules: whoever has us see an
+//! end where it sees none has us count requests that there are not. What is odd beyond that is for the server to refuse.
+//! Nothing is looked at any more then, nothing is held back or changed, and what it hands on all the same is marked.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,7 +16,7 @@ const MOST_OF_LINE: usize = 512;
 /// What HTTP/2 begins with, in place of a request.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
-/// A request that can be read in two ways: among its extensions.
+/// A request that can be read in two ways, or comes after what can't be followed: among its extensions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TwoLengths;
 
@@ -24,7 +25,7 @@ pub(crate) struct TwoLengths;
 pub(crate) struct Framing {
     /// How many requests were handed on.
     handed_on: AtomicU64,
-    /// The number of the first that has two lengths; zero as long as none has.
+    /// The number of the first that has two lengths, or can't be followed to; zero as long as there is none.
     found: AtomicU64,
     /// The connection changed to another protocol.
     over: AtomicBool,
@@ -34,7 +35,9 @@ impl Framing {
     /// Marks the request if it is one, and says so. To be called with each, in their order.
     pub(crate) fn mark<B>(&self, request: &mut Request<B>) -> bool {
         let number = self.handed_on.fetch_add(1, Ordering::Relaxed) + 1;
-        let is_found = self.found.load(Ordering::Relaxed) == number;
+        let found = self.found.load(Ordering::Relaxed);
+        // Nothing is known of those behind it.
+        let is_found = found != 0 && found <= number;
         if is_found {
             request.extensions_mut().insert(TwoLengths);
         }
@@ -71,8 +74,20 @@ enum Place {
     Chunk(u64),
     /// Lines, and whether the present one is empty so far.
     Trailers(bool),
+    /// The second half of a line's end, and what the line was.
+    LineFeed(Line),
     /// Nothing that can be followed.
     Lost,
+}
+
+/// A line of a body in chunks. Only `\r\n` ends one, unlike a line of a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// It told that a chunk of this length follows.
+    ChunkLength(u64),
+    Trailer,
+    /// The empty one behind the trailers.
+    Last,
 }
 
 impl Reader {
@@ -99,8 +114,16 @@ impl Reader {
             Place::Chunk(left) => self.pass(bytes, left, Place::Chunk, Place::ChunkLength(0, false)),
             Place::ChunkLength(length, ended) => self.chunk_length(bytes, length, ended),
             Place::Trailers(empty) => self.trailers(bytes, empty),
+            Place::LineFeed(line) => self.line_feed(bytes, line),
             Place::Lost => &[],
         }
+    }
+
+    /// The request with this number is the first that is not to be believed.
+    fn lose(&mut self, number: u64) -> &'static [u8] {
+        self.framing.found.store(number, Ordering::Relaxed);
+        self.place = Place::Lost;
+        &[]
     }
 
     fn between<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
@@ -117,11 +140,13 @@ impl Reader {
             return &[];
         };
         if self.head.end_line(&bytes[..end]) {
-            let says = self.head.says();
-            if says == Says::TwoLengths {
-                self.framing.found.store(self.begun, Ordering::Relaxed);
-            }
-            self.place = says.into();
+            self.place = match self.head.says() {
+                Says::Length(0) => Place::Between,
+                Says::Length(length) => Place::Body(length),
+                Says::Chunks => Place::ChunkLength(0, false),
+                Says::TwoLengths | Says::NoLength => return self.lose(self.begun),
+                Says::Preface => Place::Lost,
+            };
         }
         &bytes[end + 1..]
     }
@@ -142,17 +167,14 @@ impl Reader {
     fn chunk_length<'b>(&mut self, bytes: &'b [u8], mut length: u64, mut ended: bool) -> &'b [u8] {
         for (at, byte) in bytes.iter().enumerate() {
             match (char::from(*byte).to_digit(16), *byte) {
-                (_, b'\n') => {
-                    let chunk = length.checked_add(2).map_or(Place::Lost, Place::Chunk);
-                    self.place = if length == 0 { Place::Trailers(true) } else { chunk };
+                (_, b'\r') => {
+                    self.place = Place::LineFeed(Line::ChunkLength(length));
                     return &bytes[at + 1..];
                 }
+                (_, b'\n') => return self.lose(self.begun + 1),
                 (Some(digit), _) if !ended && length >> 60 == 0 => length = length << 4 | u64::from(digit),
-                (Some(_), _) if !ended => {
-                    self.place = Place::Lost;
-                    return &[];
-                }
-                // The end of the line, or what is said of the chunk.
+                (Some(_), _) if !ended => return self.lose(self.begun + 1),
+                // What is said of the chunk.
                 _ => ended = true,
             }
         }
@@ -160,20 +182,27 @@ impl Reader {
         &[]
     }
 
-    fn trailers<'b>(&mut self, bytes: &'b [u8], mut empty: bool) -> &'b [u8] {
-        for (at, byte) in bytes.iter().enumerate() {
-            match byte {
-                b'\n' if empty => {
-                    self.place = Place::Between;
-                    return &bytes[at + 1..];
-                }
-                b'\n' => empty = true,
-                b'\r' => {}
-                _ => empty = false,
-            }
-        }
-        self.place = Place::Trailers(empty);
-        &[]
+    fn trailers<'b>(&mut self, bytes: &'b [u8], empty: bool) -> &'b [u8] {
+        let Some(at) = bytes.iter().position(|byte| *byte == b'\r') else {
+            self.place = Place::Trailers(false);
+            return &[];
+        };
+        let line = if empty && at == 0 { Line::Last } else { Line::Trailer };
+        self.place = Place::LineFeed(line);
+        &bytes[at + 1..]
+    }
+
+    fn line_feed<'b>(&mut self, bytes: &'b [u8], line: Line) -> &'b [u8] {
+        let Some((b'\n', rest)) = bytes.split_first() else { return self.lose(self.begun + 1) };
+        self.place = match line {
+            Line::ChunkLength(0) | Line::Trailer => Place::Trailers(true),
+            Line::ChunkLength(length) => match length.checked_add(2) {
+                Some(length) => Place::Chunk(length),
+                None => return self.lose(self.begun + 1),
+            },
+            Line::Last => Place::Between,
+        };
+        rest
     }
 }
 
@@ -202,19 +231,10 @@ enum Says {
     Length(u64),
     Chunks,
     TwoLengths,
-    /// Nothing that we know.
-    Nothing,
-}
-
-impl From<Says> for Place {
-    fn from(says: Says) -> Self {
-        match says {
-            Says::Length(0) => Self::Between,
-            Says::Length(length) => Self::Body(length),
-            Says::Chunks => Self::ChunkLength(0, false),
-            Says::TwoLengths | Says::Nothing => Self::Lost,
-        }
-    }
+    /// A length that is none.
+    NoLength,
+    /// Nothing: HTTP/2 begins.
+    Preface,
 }
 
 impl Head {
@@ -265,12 +285,12 @@ impl Head {
 
     fn says(&self) -> Says {
         match (self.chunked, self.length) {
-            _ if self.is_preface => Says::Nothing,
+            _ if self.is_preface => Says::Preface,
             _ if self.endless => Says::TwoLengths,
             (true, _) if self.odd => Says::TwoLengths,
             (true, Some(_)) => Says::TwoLengths,
             (true, None) => Says::Chunks,
-            (false, _) if self.odd => Says::Nothing,
+            (false, _) if self.odd => Says::NoLength,
             (false, length) => Says::Length(length.unwrap_or(0)),
         }
     }

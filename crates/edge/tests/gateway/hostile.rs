@@ -153,6 +153,31 @@ async fn a_call_with_two_lengths_is_refused_and_ends_its_connection_behind_good_
 }
 
 #[tokio::test]
+async fn trailers_hide_no_call_with_two_lengths() {
+    let behind = Behind::start(async |request: http::Request<hyper::body::Incoming>| {
+        use http_body_util::BodyExt as _;
+        let whole = request.into_body().collect().await;
+        http::Response::new(crate::scene::whole(if whole.is_ok() { "whole" } else { "broken" }))
+    })
+    .await;
+    let scene = Scene::new(&[&behind.url()]).await;
+    let head = format!("POST /orders/x HTTP/1.1\r\nHost: a\r\nX-API-Key: {}\r\n", scene.key);
+    let both = "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    // The server takes a bare LF in them for content, and then for their end.
+    for trailers in [
+        "\nGET / HTTP/1.1\r\nA: b\r\n\r\n",
+        "\nPOST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        "foo: bar\n\r\nGET / HTTP/1.1\r\nA: b\r\n\r\n",
+    ] {
+        let text = format!("{head}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n{trailers}{head}{both}");
+        let answer = say(&scene, text.as_bytes()).await;
+        let statuses: Vec<&str> = answer.split("HTTP/1.1 ").skip(1).map(|one| &one[..3]).collect();
+        assert_eq!(statuses, ["200", "400"], "{trailers:?}: {answer}");
+    }
+    assert_eq!(behind.count(), 3);
+}
+
+#[tokio::test]
 async fn heads_that_are_too_long_are_cut_off() {
     let behind = Behind::hello().await;
     let scene = Scene::new(&[&behind.url()]).await;
