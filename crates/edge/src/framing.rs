@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use http::Request;
 
-/// As much as is remembered of a header line that has not come as a whole. One that tells a length is shorter.
+/// As much as is looked at of a header line. One that tells a length is shorter.
 const MOST_OF_LINE: usize = 512;
 /// What HTTP/2 begins with, in place of a request.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
@@ -209,10 +209,8 @@ impl Reader {
 /// A head, as far as it came.
 #[derive(Debug, Default)]
 struct Head {
-    /// The beginning of a line that has not ended.
+    /// The beginning of a line that has not ended: one byte more than is looked at, which tells that it is too long.
     line: Vec<u8>,
-    /// That line is longer than what is kept of it.
-    too_long: bool,
     /// It is the first line of a connection.
     may_be_preface: bool,
     is_preface: bool,
@@ -240,22 +238,22 @@ enum Says {
 impl Head {
     /// The beginning of a line, or more of it.
     fn keep(&mut self, bytes: &[u8]) {
-        let room = MOST_OF_LINE - self.line.len();
+        let room = MOST_OF_LINE + 1 - self.line.len();
         self.line.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        self.too_long |= bytes.len() > room;
     }
 
     /// The rest of a line. True if it was the empty one, which ends the head.
     fn end_line(&mut self, rest: &[u8]) -> bool {
-        let mut line = std::mem::take(&mut self.line);
-        let too_long = std::mem::take(&mut self.too_long);
-        let whole = if line.is_empty() {
-            rest
-        } else {
-            line.extend_from_slice(rest);
-            &line
-        };
-        let whole = whole.strip_suffix(b"\r").unwrap_or(whole);
+        let begun = !self.line.is_empty();
+        if begun {
+            self.keep(rest);
+        }
+        let line = std::mem::take(&mut self.line);
+        let whole = if begun { &line } else { rest };
+        // However the line came: its end is not looked at if it is too long.
+        let too_long = whole.len() > MOST_OF_LINE;
+        let whole =
+            if too_long { &whole[..MOST_OF_LINE] } else { whole.strip_suffix(b"\r").unwrap_or(whole) };
         if !self.has_request_line {
             self.has_request_line = true;
             self.is_preface = self.may_be_preface && whole == PREFACE;

@@ -12,7 +12,7 @@ fn found(text: &[u8], piece: usize) -> u64 {
 
 #[track_caller]
 fn demand(text: &str, expected: u64) {
-    for piece in [1, 2, 3, 7, 64, usize::MAX] {
+    for piece in [1, 2, 3, 7, 64, 511, 512, 513, usize::MAX] {
         assert_eq!(found(text.as_bytes(), piece), expected, "{text:?} in pieces of {piece}");
     }
 }
@@ -28,6 +28,18 @@ fn both_lengths_are_found_in_either_order_and_any_case() {
     let endless = format!("content-length: {}4", " ".repeat(4_000));
     let text = format!("POST / HTTP/1.1\r\n{endless}\r\ntransfer-encoding: chunked\r\n\r\n");
     demand(&text, 1);
+}
+
+#[test]
+fn a_length_that_takes_more_than_its_line_may_is_not_believed_however_it_comes() {
+    let line =
+        |long: usize| format!("POST / HTTP/1.1\r\nContent-Length:{}4\r\n\r\n4444", " ".repeat(long - 17));
+    demand(&line(MOST_OF_LINE), 0);
+    demand(&line(MOST_OF_LINE + 1), 1);
+    demand(&line(MOST_OF_LINE * 8), 1);
+    let other =
+        format!("POST / HTTP/1.1\r\nCookie: {}\r\nContent-Length: 4\r\n\r\n4444{BOTH}", "c".repeat(4_000));
+    demand(&other, 2);
 }
 
 #[test]
