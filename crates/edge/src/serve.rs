@@ -226,6 +226,7 @@ impl Line<'_> {
             let answered = answer(request);
             async move {
                 let mut answer = answered.await?;
+                // The server ends a connection by itself where it saw both lengths; not where only we lost our way.
                 if has_two_lengths {
                     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
