@@ -1,12 +1,13 @@
 //! The answer to a call, on its way.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::guard::{Admission, Admitted, Settling};
+use super::guard::{Admission, Admitted, Guard, Settling};
 use super::told::{Refusal, Told};
 
 pin_project_lite::pin_project! {
@@ -26,6 +27,8 @@ pin_project_lite::pin_project! {
     where
         S: Service<Request<B>>,
     {
+        /// Nothing was asked yet: a call that its caller gives up before it is begun is not decided on.
+        Begun { call: Option<(Arc<Guard>, S, Request<B>)> },
         /// What limits the call is being asked.
         Settling { settling: Settling, waiting: Option<(S, B)> },
         Passed { #[pin] answer: S::Future, told: Option<Told> },
@@ -34,17 +37,21 @@ pin_project_lite::pin_project! {
 }
 
 impl<S: Service<Request<B>>, B> Answering<S, B> {
-    pub(super) fn begin(admission: Admission, service: S, body: B) -> Self {
-        let waiting = (service, body);
-        let state = match admission {
-            Admission::Settled(settled) => State::settled(settled, waiting),
-            Admission::Settling(settling) => State::Settling { settling, waiting: Some(waiting) },
-        };
-        Self { state }
+    pub(super) const fn begin(guard: Arc<Guard>, service: S, request: Request<B>) -> Self {
+        Self { state: State::Begun { call: Some((guard, service, request)) } }
     }
 }
 
 impl<S: Service<Request<B>>, B> State<S, B> {
+    fn asked(guard: &Arc<Guard>, service: S, request: Request<B>) -> Self {
+        let (parts, body) = request.into_parts();
+        let waiting = (service, body);
+        match guard.admit(parts) {
+            Admission::Settled(settled) => Self::settled(settled, waiting),
+            Admission::Settling(settling) => Self::Settling { settling, waiting: Some(waiting) },
+        }
+    }
+
     fn settled(settled: Result<Admitted, Box<Refusal>>, (mut service, body): (S, B)) -> Self {
         match settled {
             Ok(Admitted { parts, told }) => {
@@ -67,6 +74,10 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
+                Projected::Begun { call } => {
+                    let Some((guard, service, request)) = call.take() else { return Poll::Pending };
+                    State::asked(&guard, service, request)
+                }
                 Projected::Settling { settling, waiting } => {
                     let settled = ready!(settling.as_mut().poll(context));
                     let Some(waiting) = waiting.take() else { return Poll::Pending };

@@ -133,10 +133,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (parts, body) = request.into_parts();
         // The one that is ready goes with the call, which may have to wait before it is made.
         let ready = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, ready);
-        Answering::begin(Guard::admit(&self.guard, parts), ready, body)
+        Answering::begin(Arc::clone(&self.guard), ready, request)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use claviger_domain::apis::{ApiSettings, AuthType};
@@ -162,6 +163,33 @@ impl Limiting for Elsewhere {
             Poll::Ready(())
         }))
     }
+}
+
+#[test]
+fn c9_a_call_is_decided_on_and_counted_once_it_is_begun() {
+    let mut story = Story::new();
+    let rate = RateLimit { limit: 1, per: RatePeriod::Hour, burst: 1 };
+    let api = story.api("orders", ApiSettings { rate_limit: Some(rate), ..settings() });
+    let application = story.application(ACME);
+    let set = story.key_set(application, PRODUCTION, AuthType::ApiKey);
+    let key = story.issue(set, Some(schedule(START, None)), None);
+    story.subscribe(api, &[set], None, false);
+    let key = story.credentials[&key].key.clone();
+    let (meters, asked) = (Arc::new(Meters::default()), Arc::new(AtomicUsize::new(0)));
+    let (now, count) = (START.plus_seconds(10), Arc::clone(&asked));
+    let clock = move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        now
+    };
+    let layer = GuardLayer::new(Arc::new(story.told()), "orders", clock).counting(Arc::clone(&meters));
+    let mut request = Request::new(());
+    request.headers_mut().insert("x-api-key", key.parse().expect("a value"));
+    drop(layer.layer(Told).call(request));
+    assert_eq!(asked.load(Ordering::Relaxed), 0, "nobody decided what nobody counts");
+    assert_eq!(ask(&layer, &[("x-api-key", &key)]).0, 200, "it took nothing of the rate");
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    let counted: Vec<_> = meters.decisions().filter(|(_, calls)| *calls > 0).collect();
+    assert_eq!(counted, [(Code::Valid, 1)]);
 }
 
 #[test]
