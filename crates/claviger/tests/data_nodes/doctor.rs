@@ -19,7 +19,10 @@ fn doctor_looks_at_a_data_nodes_enrolment_role_snapshot_and_clock() {
     let node = scene.enrol("edge");
     let fresh = doctor(&node);
     demand(&fresh, &format!("well: this data node is enrolled as edge ({})", node.id));
-    demand(&fresh, "well: its role reads three views, adds to two tables, and may do nothing else");
+    demand(
+        &fresh,
+        "well: of this schema's tables and views, its role reads three, adds to two, and may do nothing else",
+    );
     demand(&fresh, "well: its enrolment stands");
     demand(&fresh, "well: the clock agrees with the database's");
     demand(&fresh, "there is none yet");
@@ -32,10 +35,14 @@ fn doctor_looks_at_a_data_nodes_enrolment_role_snapshot_and_clock() {
 
     let role = &node.role;
     scene.database.run(&format!("GRANT SELECT ON log TO {role}; REVOKE INSERT ON usage_batches FROM {role}"));
+    scene.database.run(&format!("GRANT SELECT (masked), UPDATE (removed_at) ON keys TO {role}"));
     let changed = doctor(&node);
     assert!(!changed.status.success());
     demand(&changed, "its role may not usage_batches (INSERT)");
-    demand(&changed, "more than a data node needs, and whoever takes the node with it: log (SELECT)");
+    demand(
+        &changed,
+        "more than a data node needs, and whoever takes the node with it: keys (SELECT), keys (UPDATE), log (SELECT)",
+    );
 
     scene.runtime.block_on(scene.client.delete(&format!("/v1/nodes/{}", node.id)).send_raw()).unwrap();
     demand(&doctor(&node), "it was ended");

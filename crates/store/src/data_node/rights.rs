@@ -14,16 +14,18 @@ statements! {
                ('usage_batches', 'INSERT')) AS needed (name, act) \
                WHERE NOT has_table_privilege(needed.name, needed.act) ORDER BY 1";
     SURPLUS = "SELECT classes.relname || ' (' || acts.act || ')' FROM pg_class AS classes \
-               CROSS JOIN (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE'), ('TRUNCATE')) AS acts (act) \
+               CROSS JOIN (VALUES ('SELECT', true), ('INSERT', true), ('UPDATE', true), ('DELETE', false), \
+               ('TRUNCATE', false)) AS acts (act, on_columns) \
                WHERE classes.relkind IN ('r', 'v', 'm', 'p') \
                AND classes.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) \
-               AND has_table_privilege(classes.oid, acts.act) \
+               AND CASE WHEN acts.on_columns THEN has_any_column_privilege(classes.oid, acts.act) \
+               ELSE has_table_privilege(classes.oid, acts.act) END \
                AND NOT (acts.act = 'SELECT' AND classes.relname IN ('data_node_head', 'data_node_log', 'data_node_rows')) \
                AND NOT (acts.act = 'INSERT' AND classes.relname IN ('node_reports', 'usage_batches')) ORDER BY 1";
     CLOCK = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
 }
 
-/// What a role may do in the database, beside what it should.
+/// What a role may do with the tables and views of the schema, or with any column of them, beside what it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleRights {
     /// What it needs and may not do: a table with the act.

@@ -98,7 +98,7 @@ async fn examine_rights(reader: &mut DataNodeReader, seen: &mut Examination) -> 
         );
         findings.push(Finding::error("role", detail));
     }
-    seen.note("its role reads three views, adds to two tables, and may do nothing else", findings);
+    seen.note("of this schema's tables and views, its role reads three, adds to two, and may do nothing else", findings);
     Ok(())
 }
 
