@@ -30,7 +30,7 @@ fn doctor_looks_at_a_data_nodes_enrolment_role_snapshot_and_clock() {
     scene.wait_until_in_sync(&node);
     server.kill();
     let kept = doctor(&node);
-    demand(&kept, "well: the snapshot is ");
+    demand(&kept, "well: the snapshot was last written ");
     assert!(!kept.stderr.contains("there is none yet"), "{kept:?}");
 
     let role = &node.role;

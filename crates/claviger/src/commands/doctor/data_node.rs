@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use claviger_domain::time::Timestamp;
 use claviger_node::Enrolment;
+use claviger_service::ambient::{Clock as _, SystemClock};
 use claviger_store::Options;
 use claviger_store::data_node::{DataNodeReader, DataNodeStore};
 
@@ -27,7 +28,7 @@ pub(super) async fn examine(
         Vec::new(),
     );
     examine_snapshot(configuration, now, seen);
-    if let Err(error) = examine_database(configuration, enrolment, now, seen).await {
+    if let Err(error) = examine_database(configuration, enrolment, seen).await {
         let detail = format!(
             "{} can't be read as a data node does: {error:#}. Deciding goes on from the snapshot until \
              doors.max_staleness",
@@ -37,7 +38,8 @@ pub(super) async fn examine(
     }
 }
 
-/// How old the snapshot is, by the marker that is written beside it at each contact with the log.
+/// When the snapshot was written, by the marker beside it, which is written at each contact with the log. It may be older than
+/// that: a copy of it is as young as its copying.
 fn examine_snapshot(configuration: &Configuration, now: Timestamp, seen: &mut Examination) {
     let written =
         fs::metadata(configuration.data_dir.join("node/marker")).and_then(|marker| marker.modified());
@@ -53,18 +55,17 @@ fn examine_snapshot(configuration: &Configuration, now: Timestamp, seen: &mut Ex
         }
         Some(age) if age > limit => {
             let detail = format!(
-                "it is {age} s old, and doors.max_staleness is {limit} s: a node that starts waits for its database"
+                "it was last written {age} s ago, and doors.max_staleness is {limit} s: a node that starts waits for its database"
             );
             seen.findings.push(Finding::warning("snapshot", detail));
         }
-        Some(age) => seen.note(format!("the snapshot is {age} s old"), Vec::new()),
+        Some(age) => seen.note(format!("the snapshot was last written {age} s ago"), Vec::new()),
     }
 }
 
 async fn examine_database(
     configuration: &Configuration,
     enrolment: &Enrolment,
-    now: Timestamp,
     seen: &mut Examination,
 ) -> anyhow::Result<()> {
     let store = DataNodeStore::open(configuration.database_url.expose(), OPTIONS).await?;
@@ -72,7 +73,7 @@ async fn examine_database(
     let looked = async {
         examine_rights(&mut reader, seen).await?;
         examine_enrolment(&mut reader, enrolment, seen).await?;
-        examine_clock(&mut reader, now, seen).await
+        examine_clock(&mut reader, seen).await
     };
     let looked = looked.await;
     drop(reader);
@@ -98,7 +99,10 @@ async fn examine_rights(reader: &mut DataNodeReader, seen: &mut Examination) -> 
         );
         findings.push(Finding::error("role", detail));
     }
-    seen.note("of this schema's tables and views, its role reads three, adds to two, and may do nothing else", findings);
+    seen.note(
+        "of this schema's tables and views, its role reads three, adds to two, and may do nothing else",
+        findings,
+    );
     Ok(())
 }
 
@@ -122,12 +126,10 @@ async fn examine_enrolment(
     Ok(())
 }
 
-async fn examine_clock(
-    reader: &mut DataNodeReader,
-    now: Timestamp,
-    seen: &mut Examination,
-) -> anyhow::Result<()> {
-    let ahead = now.seconds_since(reader.clock().await?);
+async fn examine_clock(reader: &mut DataNodeReader, seen: &mut Examination) -> anyhow::Result<()> {
+    let before = SystemClock.now();
+    let told = reader.clock().await?;
+    let ahead = seconds_ahead(before, told, SystemClock.now());
     let findings = (ahead.abs() > CLOCK_SECONDS).then(|| {
         let word = if ahead > 0 { "ahead of" } else { "behind" };
         let detail = format!("this machine's clock is {} s {word} the database's: set it right", ahead.abs());
@@ -135,4 +137,25 @@ async fn examine_clock(
     });
     seen.note("the clock agrees with the database's", findings.into_iter().collect());
     Ok(())
+}
+
+/// How far a clock that said this before and that after another one told its time is ahead of that at the least: an answer
+/// that takes its time says nothing against either.
+fn seconds_ahead(before: Timestamp, told: Timestamp, after: Timestamp) -> i64 {
+    before.seconds_since(told).max(0) + after.seconds_since(told).min(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_slow_is_no_clock_that_is_wrong() {
+        let at = Timestamp::from_micros(1_000_000_000_000_000);
+        let ahead = |before, after| seconds_ahead(at.plus_seconds(before), at, at.plus_seconds(after));
+        assert_eq!(ahead(-20, 20), 0, "it was told at some time between");
+        assert_eq!(ahead(-20, 0), 0);
+        assert_eq!(ahead(7, 30), 7);
+        assert_eq!(ahead(-30, -7), -7);
+    }
 }
