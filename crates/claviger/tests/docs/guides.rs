@@ -125,6 +125,7 @@ fn behind_caddy() {
     let _caddy = Caddy::start(guide.only("caddyfile"), &port);
     doors.run(&guide);
     assert!(upstream.seen().iter().all(|seen| seen.header("x-api-key").is_none()));
+    demand_nothing_goes_on(&port.address().to_string(), &doors.key, &upstream);
     doors.server.kill();
     let status = status_of(&port.address().to_string(), &doors.key);
     assert_eq!(status, "502", "a door that can't ask stays closed");
@@ -173,11 +174,13 @@ fn behind_haproxy() {
     let seen = upstream.seen();
     assert_eq!(seen.len(), 2, "the refused calls did not reach it");
     assert!(seen.iter().all(|seen| seen.header("x-api-key").is_none()));
+    demand_nothing_goes_on(&port.address().to_string(), &doors.key, &upstream);
+    let seen = upstream.seen().len();
     // One that does not answer is as good as none.
     let frozen = doors.server.process_id().to_string();
     assert!(Command::new("kill").args(["-STOP", &frozen]).status().unwrap().success());
     assert_eq!(status_of(&port.address().to_string(), &doors.key), "503");
-    assert_eq!(upstream.seen().len(), 2);
+    assert_eq!(upstream.seen().len(), seen);
     doors.server.kill();
     let status = status_of(&port.address().to_string(), &doors.key);
     assert_eq!(status, "503", "a door that can't ask stays closed");
@@ -245,11 +248,37 @@ fn what_is_counted() {
     guide.run(&mut shell);
 }
 
+/// A header's name, with either sign at each place.
+pub(super) fn spellings(first: &str, second: &str, third: &str) -> Vec<String> {
+    let signs = [("-", "-"), ("-", "_"), ("_", "-"), ("_", "_")];
+    signs.into_iter().map(|(one, other)| format!("{first}{one}{second}{other}{third}")).collect()
+}
+
+/// However their headers are spelled, no credential reaches the upstream, and no name that a caller gave itself.
+#[track_caller]
+fn demand_nothing_goes_on(address: &str, key: &str, upstream: &Upstream) {
+    for name in spellings("X", "API", "Key") {
+        for ours in spellings("X", "Claviger", "Key_Name") {
+            let headers = [format!("{name}: {key}"), format!("{ours}: somebody else")];
+            assert_eq!(status_with(address, &headers), "200", "{headers:?}");
+        }
+    }
+    for seen in upstream.seen() {
+        for (name, value) in &seen.headers {
+            assert!(!value.contains(key) && !value.contains("somebody else"), "{name}: {value}");
+        }
+    }
+}
+
 /// The status that a caller with this key gets.
 fn status_of(address: &str, key: &str) -> String {
+    status_with(address, &[format!("X-API-Key: {key}")])
+}
+
+fn status_with(address: &str, headers: &[String]) -> String {
     let output = Command::new("curl")
-        .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "30", "-H"])
-        .arg(format!("X-API-Key: {key}"))
+        .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "30"])
+        .args(headers.iter().flat_map(|header| ["-H", header]))
         .arg(format!("http://{address}/orders/42"))
         .output()
         .unwrap();

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::guide::root;
+use super::guides::spellings;
 
 fn pages() -> Vec<PathBuf> {
     let of = |folder: PathBuf| {
@@ -50,4 +51,15 @@ fn every_guide_runs_or_is_known_not_to() {
     }
     not_run.sort();
     assert_eq!(not_run, NOT_RUN.map(|(name, _)| name));
+}
+
+/// Nothing runs this page, so what it takes out is looked at here.
+#[test]
+fn behind_traefik_each_spelling_of_a_credential_is_taken_out() {
+    let page = pages().into_iter().find(|page| page.ends_with("traefik.md")).unwrap();
+    let text = fs::read_to_string(page).unwrap();
+    let spelled = spellings("X", "API", "Key").into_iter().chain(spellings("X", "API", "Secret"));
+    for name in spelled.chain(["Authorization".to_owned()]) {
+        assert!(text.lines().any(|line| line.trim() == format!("{name}: \"\"")), "{name}");
+    }
 }
