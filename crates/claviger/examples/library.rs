@@ -31,6 +31,8 @@ use claviger_verify::{
 
 /// What this program is told when it is to be the keeper.
 const KEEPER: &str = "keeper";
+/// How long the database is waited for before the first answer, if there is a snapshot to go on from.
+const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// A server whose routes are guarded by Claviger.
 #[derive(clap::Parser)]
@@ -69,10 +71,7 @@ fn main() -> anyhow::Result<ExitCode> {
 
 async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     let node = Arc::new(open(&arguments).await?);
-    let starting = Arc::clone(&node);
-    if let Started::Waiting(refused) = tokio::task::spawn_blocking(move || starting.start()).await?? {
-        println!("not started from a snapshot: {refused}");
-    }
+    start(&node).await?;
     let meters = Arc::new(Meters::default());
     let limiter = limiter(&arguments).await?;
     let own: NodeId = fresh_id(node.now(), &SystemEntropy);
@@ -92,6 +91,21 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
         () = hand_in(node, meters, own) => Ok(()),
         () = share(limiter) => Ok(()),
     }
+}
+
+/// Starts from the snapshot, and hears what the log said while the server was down, before it answers anybody: what was
+/// revoked meanwhile lets nobody in.
+async fn start(node: &Arc<DataNode>) -> anyhow::Result<()> {
+    let starting = Arc::clone(node);
+    if let Started::Waiting(refused) = tokio::task::spawn_blocking(move || starting.start()).await?? {
+        println!("not started from a snapshot: {refused}");
+    }
+    match node.catch_up(CATCH_UP).await {
+        Some(Err(removed @ FollowError::Removed)) => return Err(removed.into()),
+        Some(Err(error)) => println!("deciding from the snapshot: {error}"),
+        Some(Ok(_)) | None => {}
+    }
+    Ok(())
 }
 
 /// Who opened the connection.

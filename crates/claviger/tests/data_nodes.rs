@@ -8,6 +8,8 @@ mod doctor;
 mod doors;
 #[path = "data_nodes/installation.rs"]
 mod installation;
+#[path = "data_nodes/library.rs"]
+mod library;
 #[path = "data_nodes/outage.rs"]
 mod outage;
 #[path = "data_nodes/refused.rs"]

@@ -1,0 +1,34 @@
+//! A server of one's own that decides by the library, as the example does it: it is fed as a data node is.
+
+use std::time::Duration;
+
+use claviger_testkit::Example;
+
+use super::installation::Installation;
+
+fn ask(scene: &Installation, library: &Example) -> u16 {
+    let call = scene.http.get(format!("{}/orders", library.url())).header("X-API-Key", &scene.key).send();
+    scene.runtime.block_on(call).unwrap().status().as_u16()
+}
+
+#[test]
+fn f4_what_was_ended_while_a_server_with_the_library_was_down_is_refused_from_its_first_answer_on() {
+    let mut scene = Installation::on_its_own_postgres();
+    let node = scene.enrol("library");
+    let library = node.claviger.example("library", &["orders"]);
+    scene.wait_until("deciding", || ask(&scene, &library) == 200);
+    scene.wait_until_in_sync(&node);
+    drop(library);
+    scene.act("suspend");
+    let mut postgres = scene.postgres.take().unwrap();
+    // It starts, and can't hear of anything for a while.
+    postgres.freeze();
+    let thawing = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(700));
+        postgres.thaw();
+        postgres
+    });
+    let library = node.claviger.example("library", &["orders"]);
+    assert_eq!(ask(&scene, &library), 401);
+    scene.postgres = Some(thawing.join().unwrap());
+}
