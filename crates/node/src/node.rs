@@ -9,6 +9,7 @@ use claviger_domain::event::{DecidingEvent, EventBody, Position};
 use claviger_domain::time::Timestamp;
 use claviger_keeper::NodeKeys;
 use claviger_store::data_node::{DataNodeReader, DataNodeStore, LogLine, NodeHead, RowKind};
+use claviger_store::measure_enforcement;
 use claviger_verify::{DigestGeneration, DigestKeys, Index, Standing};
 use parking_lot::RwLock;
 use tokio::sync::Mutex;
@@ -348,23 +349,15 @@ impl DataNode {
             self.forget();
             return Err(FollowError::Removed);
         }
-        self.measure(lines);
+        // What happened before this node began is no delay of its own.
+        let followed = lines.iter().map(|line| line.at).filter(|at| *at >= self.began);
+        measure_enforcement(followed, self.now());
         Ok(())
     }
 
     fn ends_enrolment(&self, event: &DecidingEvent) -> bool {
         let ended = |body: &EventBody| matches!(body, EventBody::NodeRemoved { node_id } if *node_id == self.enrolment.node_id);
         event.content.as_ref().is_some_and(|(body, _)| ended(body))
-    }
-
-    /// How long after each change it is enforced here. What happened before this node began is no delay of its own.
-    fn measure(&self, lines: &[LogLine]) {
-        let now = self.now();
-        for line in lines.iter().filter(|line| line.at >= self.began) {
-            let micros = now.as_micros().saturating_sub(line.at.as_micros()).max(0);
-            let delay = Duration::from_micros(micros.unsigned_abs());
-            metrics::histogram!("claviger_enforcement_delay_seconds").record(delay);
-        }
     }
 }
 

@@ -5,10 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use claviger_domain::event::{Event, Position};
-use claviger_domain::time::Timestamp;
+use claviger_domain::event::Position;
 use claviger_keeper::Keys;
-use claviger_store::heard;
+use claviger_store::{heard, measure_enforcement};
 use claviger_verify::{Control, DigestGeneration, DigestKeys, Freshness, Index, Meters};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -96,7 +95,8 @@ impl Service {
             let applied =
                 follower.index.apply_all(&events).and_then(|()| follower.control.apply_all(&events));
             match applied {
-                Ok(()) => measure(&events, self.now()),
+                // What stood before this node began was loaded, and never followed.
+                Ok(()) => measure_enforcement(events.iter().map(|event| event.event.at), self.now()),
                 Err(error) => {
                     tracing::error!(%error, "the index stopped following the log; it is loaded anew");
                     self.load_locked().await?;
@@ -134,14 +134,5 @@ impl Service {
         } else {
             Err(Error::Unavailable(Unavailable::Behind))
         }
-    }
-}
-
-/// How long after each change it is enforced here. What stood before this node began was loaded, and never followed.
-fn measure(events: &[Event], now: Timestamp) {
-    for event in events {
-        let micros = now.as_micros().saturating_sub(event.event.at.as_micros()).max(0);
-        let delay = Duration::from_micros(micros.unsigned_abs());
-        metrics::histogram!("claviger_enforcement_delay_seconds").record(delay);
     }
 }

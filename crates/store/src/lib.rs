@@ -27,6 +27,7 @@ mod write;
 
 mod apis;
 mod applications;
+mod enforcement;
 mod environments;
 mod events;
 mod groups;
@@ -56,6 +57,7 @@ pub use apis::{ApiFilter, ApiSort, SlugOwner};
 pub use applications::{ApplicationFilter, ApplicationSort};
 pub use changes::Changes;
 pub use commit::Tx;
+pub use enforcement::measure_enforcement;
 pub use environments::{EnvironmentFilter, EnvironmentSort};
 pub use error::StoreError;
 pub use events::{EventFilter, EventSort};
