@@ -133,6 +133,30 @@ fn doctor(claviger: &Claviger) -> (Option<i32>, Vec<Value>) {
 }
 
 #[test]
+fn doctor_takes_the_addresses_of_a_server_that_runs_for_its_own() {
+    let claviger = claviger();
+    claviger.init();
+    fs::set_permissions(claviger.data_folder(), fs::Permissions::from_mode(0o700)).unwrap();
+    let server = claviger.serve();
+    let addresses = [server.url(), server.gateway_url(), server.ext_authz_url(), server.metrics_url()];
+    let flags = ["--listen", "--gateway-listen", "--ext-authz-listen", "--metrics-listen"];
+    let mut arguments = vec!["doctor"];
+    for (flag, address) in flags.iter().zip(&addresses) {
+        arguments.extend([flag, address.trim_start_matches("http://")]);
+    }
+    let beside = claviger.run_on_data(&arguments);
+    beside.demand_success("doctor beside a server");
+    // What somebody else has is told.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let any = "127.0.0.1:0";
+    let refused = claviger.run_on_data(&["doctor", "--listen", any, "--gateway-listen", &address]);
+    let found = format!("gateway_listen: {address} can't be listened on");
+    assert!(refused.stdout.contains(&found) || refused.stderr.contains(&found), "{refused:?}");
+    server.stop();
+}
+
+#[test]
 fn doctor_finds_whatever_the_keeper_does_not_start_on() {
     let spoil: [(&str, Spoil); 9] = [
         ("is not the one that sealed", |data| fs::write(data.join("master.key"), [7; 32]).unwrap()),

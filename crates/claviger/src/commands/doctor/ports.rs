@@ -23,8 +23,8 @@ pub(super) async fn examine(configuration: &Configuration, seen: &mut Examinatio
         ("ext_authz_listen", configuration.ext_authz_listen),
         ("metrics_listen", configuration.metrics_listen),
     ] {
-        let ours = runs && matches!(setting, "listen" | "metrics_listen");
-        if let (false, Err(error)) = (ours, TcpListener::bind(address).await) {
+        // A server that runs has taken all of them, or it would not run.
+        if let (false, Err(error)) = (runs, TcpListener::bind(address).await) {
             let detail =
                 format!("{address} can't be listened on ({error}): choose another, or stop what does");
             findings.push(Finding::error(setting, detail));
