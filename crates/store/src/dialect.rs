@@ -126,27 +126,46 @@ impl Dialect {
 
 pub(crate) mod sqlite {
     use super::*;
+
+    /// So many rows of a table in one: handing a row over from SQLite's thread costs more than reading it. What is put
+    /// together keeps its bytes, whatever they are. No index: by one, each span would be looked for among all rows.
+    macro_rules! in_spans {
+        ($many:literal, $table:literal, $condition:literal, $rows:literal) => {
+            concat!(
+                "WITH RECURSIVE spans (begun) AS (SELECT 0 UNION ALL SELECT begun + ",
+                $many,
+                " FROM spans WHERE begun + ",
+                $many,
+                " < (SELECT MAX(rowid) FROM ",
+                $table,
+                ")) ",
+                "SELECT (SELECT ",
+                $rows,
+                " FROM ",
+                $table,
+                " NOT INDEXED WHERE ",
+                $table,
+                ".rowid > spans.begun AND ",
+                $table,
+                ".rowid <= spans.begun + ",
+                $many,
+                " AND ",
+                $condition,
+                ") FROM spans"
+            )
+        };
+    }
+
     statements! {
         HAS_SCHEMA = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
         MOVE_HEAD = "UPDATE log_head SET position = $1, hash = $2 WHERE id = 1";
-        // Some hundred Keys in a row: handing a row over from SQLite's thread costs more than reading it. What is put
-        // together keeps its bytes, whatever they are. No index: by one, each span would be looked for among all rows.
-        ALL_KEYS = "WITH RECURSIVE spans (begun) AS (SELECT 0 \
-            UNION ALL SELECT begun + 256 FROM spans WHERE begun + 256 < (SELECT MAX(rowid) FROM keys)) \
-            SELECT (SELECT CAST(group_concat((keys.secret_digest IS NOT NULL) || keys.identity || keys.deciding, '') AS BLOB) \
-                FROM keys NOT INDEXED WHERE keys.rowid > spans.begun AND keys.rowid <= spans.begun + 256 AND keys.removed_at IS NULL) \
-            FROM spans";
+        ALL_KEYS = in_spans!("256", "keys", "removed_at IS NULL",
+            "CAST(group_concat((secret_digest IS NOT NULL) || identity || deciding, '') AS BLOB)");
+        ALL_APPLICATIONS = in_spans!("256", "applications", "deleted_at IS NULL",
+            "group_concat(id || char(31) || organization_id || char(31) || group_id || char(31) || name || char(31) || status, char(30))");
+        ALL_GRANTS = in_spans!("64", "subscriptions", "status = 'active'",
+            "group_concat(key_set_ids || char(31) || api_id || char(31) || COALESCE(permissions, ''), char(30))");
         KEY_COUNT = "SELECT COALESCE(MAX(rowid), 0) FROM keys";
-        ALL_APPLICATIONS = "WITH RECURSIVE spans (begun) AS (SELECT 0 \
-            UNION ALL SELECT begun + 256 FROM spans WHERE begun + 256 < (SELECT MAX(rowid) FROM applications)) \
-            SELECT (SELECT group_concat(id || char(31) || organization_id || char(31) || group_id || char(31) || name || char(31) || status, char(30)) \
-                FROM applications NOT INDEXED WHERE applications.rowid > spans.begun AND applications.rowid <= spans.begun + 256 AND deleted_at IS NULL) \
-            FROM spans";
-        ALL_GRANTS = "WITH RECURSIVE spans (begun) AS (SELECT 0 \
-            UNION ALL SELECT begun + 64 FROM spans WHERE begun + 64 < (SELECT MAX(rowid) FROM subscriptions)) \
-            SELECT (SELECT group_concat(key_set_ids || char(31) || api_id || char(31) || COALESCE(permissions, ''), char(30)) \
-                FROM subscriptions NOT INDEXED WHERE subscriptions.rowid > spans.begun AND subscriptions.rowid <= spans.begun + 64 AND status = 'active') \
-            FROM spans";
     }
     pub(crate) const DIALECT: Dialect = Dialect {
         move_head: MOVE_HEAD,
