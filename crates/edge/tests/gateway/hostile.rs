@@ -105,14 +105,24 @@ async fn broken_http_reaches_no_upstream() {
     assert!(say(&scene, good.as_bytes()).await.starts_with("HTTP/1.1 200"));
 }
 
-#[tokio::test]
-async fn a_body_that_is_broken_on_its_way_ends_the_call_and_smuggles_nothing() {
-    let behind = Behind::start(async |request: http::Request<hyper::body::Incoming>| {
+/// An upstream that says whether the body came wholly.
+async fn reading() -> Behind {
+    Behind::start(async |request: http::Request<hyper::body::Incoming>| {
         use http_body_util::BodyExt as _;
         let whole = request.into_body().collect().await.is_ok();
         http::Response::new(crate::scene::whole(if whole { "whole" } else { "broken" }))
     })
-    .await;
+    .await
+}
+
+/// What each answer on a connection was.
+fn statuses(answers: &str) -> Vec<&str> {
+    answers.split("HTTP/1.1 ").skip(1).map(|one| &one[..3]).collect()
+}
+
+#[tokio::test]
+async fn a_body_that_is_broken_on_its_way_ends_the_call_and_smuggles_nothing() {
+    let behind = reading().await;
     let scene = Scene::new(&[&behind.url()]).await;
     let head = format!("POST /orders/x HTTP/1.1\r\nHost: a\r\nX-API-Key: {}\r\n", scene.key);
     for body in [
@@ -129,12 +139,7 @@ async fn a_body_that_is_broken_on_its_way_ends_the_call_and_smuggles_nothing() {
 
 #[tokio::test]
 async fn a_call_with_two_lengths_is_refused_and_ends_its_connection_behind_good_ones_too() {
-    let behind = Behind::start(async |request: http::Request<hyper::body::Incoming>| {
-        use http_body_util::BodyExt as _;
-        let whole = request.into_body().collect().await;
-        http::Response::new(crate::scene::whole(if whole.is_ok() { "whole" } else { "broken" }))
-    })
-    .await;
+    let behind = reading().await;
     let scene = Scene::new(&[&behind.url()]).await;
     let head = format!("POST /orders/x HTTP/1.1\r\nHost: a\r\nX-API-Key: {}\r\n", scene.key);
     let good = format!("{head}Transfer-Encoding: chunked\r\n\r\n13\r\n\r\nContent-Length: 5\r\n0\r\n\r\n");
@@ -147,19 +152,13 @@ async fn a_call_with_two_lengths_is_refused_and_ends_its_connection_behind_good_
     let ended = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
     ended.expect("the connection ends").expect("in order");
     let answer = String::from_utf8_lossy(&answer);
-    let statuses: Vec<&str> = answer.split("HTTP/1.1 ").skip(1).map(|one| &one[..3]).collect();
-    assert_eq!(statuses, ["200", "200", "400"], "{answer}");
+    assert_eq!(statuses(&answer), ["200", "200", "400"], "{answer}");
     assert_eq!(behind.count(), 2);
 }
 
 #[tokio::test]
 async fn trailers_hide_no_call_with_two_lengths() {
-    let behind = Behind::start(async |request: http::Request<hyper::body::Incoming>| {
-        use http_body_util::BodyExt as _;
-        let whole = request.into_body().collect().await;
-        http::Response::new(crate::scene::whole(if whole.is_ok() { "whole" } else { "broken" }))
-    })
-    .await;
+    let behind = reading().await;
     let scene = Scene::new(&[&behind.url()]).await;
     let head = format!("POST /orders/x HTTP/1.1\r\nHost: a\r\nX-API-Key: {}\r\n", scene.key);
     let both = "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
@@ -171,8 +170,7 @@ async fn trailers_hide_no_call_with_two_lengths() {
     ] {
         let text = format!("{head}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n{trailers}{head}{both}");
         let answer = say(&scene, text.as_bytes()).await;
-        let statuses: Vec<&str> = answer.split("HTTP/1.1 ").skip(1).map(|one| &one[..3]).collect();
-        assert_eq!(statuses, ["200", "400"], "{trailers:?}: {answer}");
+        assert_eq!(statuses(&answer), ["200", "400"], "{trailers:?}: {answer}");
     }
     assert_eq!(behind.count(), 3);
 }

@@ -103,8 +103,8 @@ fn f1_the_layer_decides_as_the_doors_do() {
     assert_eq!(ask(&layer, &[("x-api-key", &credentials.key)]).0, 503, "it fails closed");
 }
 
-#[test]
-fn c9_the_layer_limits_slows_names_and_counts_as_the_doors_do() {
+/// A key at an API that one call an hour may be made to.
+fn limited() -> (Story, String) {
     let mut story = Story::new();
     let rate = RateLimit { limit: 1, per: RatePeriod::Hour, burst: 1 };
     let api = story.api("orders", ApiSettings { rate_limit: Some(rate), ..settings() });
@@ -113,6 +113,12 @@ fn c9_the_layer_limits_slows_names_and_counts_as_the_doors_do() {
     let key = story.issue(set, Some(schedule(START, None)), None);
     story.subscribe(api, &[set], None, false);
     let key = story.credentials[&key].key.clone();
+    (story, key)
+}
+
+#[test]
+fn c9_the_layer_limits_slows_names_and_counts_as_the_doors_do() {
+    let (story, key) = limited();
     let (meters, now) = (Arc::new(Meters::default()), START.plus_seconds(10));
     let layer = GuardLayer::new(Arc::new(story.told()), "orders", move || now)
         .with_peer(TrustedPeers::loopback(), |_| Some([127, 0, 0, 1].into()))
@@ -167,14 +173,7 @@ impl Limiting for Elsewhere {
 
 #[test]
 fn c9_a_call_is_decided_on_and_counted_once_it_is_begun() {
-    let mut story = Story::new();
-    let rate = RateLimit { limit: 1, per: RatePeriod::Hour, burst: 1 };
-    let api = story.api("orders", ApiSettings { rate_limit: Some(rate), ..settings() });
-    let application = story.application(ACME);
-    let set = story.key_set(application, PRODUCTION, AuthType::ApiKey);
-    let key = story.issue(set, Some(schedule(START, None)), None);
-    story.subscribe(api, &[set], None, false);
-    let key = story.credentials[&key].key.clone();
+    let (story, key) = limited();
     let (meters, asked) = (Arc::new(Meters::default()), Arc::new(AtomicUsize::new(0)));
     let (now, count) = (START.plus_seconds(10), Arc::clone(&asked));
     let clock = move || {
@@ -194,17 +193,11 @@ fn c9_a_call_is_decided_on_and_counted_once_it_is_begun() {
 
 #[test]
 fn a_call_waits_for_those_who_count_together() {
-    let mut story = Story::new();
-    let rate = RateLimit { limit: 1, per: RatePeriod::Hour, burst: 1 };
-    let api = story.api("orders", ApiSettings { rate_limit: Some(rate), ..settings() });
-    let application = story.application(ACME);
-    let set = story.key_set(application, PRODUCTION, AuthType::ApiKey);
-    let key = story.issue(set, Some(schedule(START, None)), None);
-    story.subscribe(api, &[set], None, false);
+    let (story, key) = limited();
     let now = START.plus_seconds(10);
     let layer = GuardLayer::new(Arc::new(story.told()), "orders", move || now).limiting(Arc::new(Elsewhere));
     let mut request = Request::new(());
-    request.headers_mut().insert("x-api-key", story.credentials[&key].key.parse().expect("a value"));
+    request.headers_mut().insert("x-api-key", key.parse().expect("a value"));
     let mut future = std::pin::pin!(layer.layer(Told).call(request));
     let mut context = Context::from_waker(Waker::noop());
     assert!(future.as_mut().poll(&mut context).is_pending());
