@@ -103,7 +103,8 @@ async fn start(node: &Arc<DataNode>) -> anyhow::Result<()> {
     match node.catch_up(CATCH_UP).await {
         Some(Err(removed @ FollowError::Removed)) => return Err(removed.into()),
         Some(Err(error)) => println!("deciding from the snapshot: {error}"),
-        Some(Ok(_)) | None => {}
+        None => println!("deciding from the snapshot: the database does not answer"),
+        Some(Ok(_)) => {}
     }
     Ok(())
 }
