@@ -33,9 +33,11 @@ const NEVER: i64 = i64::MAX;
 /// All open calls of a gateway.
 #[derive(Debug, Default)]
 pub(super) struct OpenCalls {
-    shards: [Mutex<HashMap<u64, Weak<OpenCall>>>; SHARDS],
+    shards: [Shard; SHARDS],
     next: AtomicU64,
 }
+
+type Shard = Mutex<HashMap<u64, Weak<OpenCall>>>;
 
 /// One call that passed, for as long as any part of it lasts.
 pub(super) struct OpenCall {
@@ -118,12 +120,10 @@ impl OpenCalls {
     }
 
     async fn judge(&self, decider: &Decider, environment: Option<&str>, now: Timestamp, changed: bool) {
+        let is_due =
+            |call: &Arc<OpenCall>| changed || call.stops_at.load(Ordering::Relaxed) <= now.as_micros();
         for shard in &self.shards {
-            let due =
-                |call: &Arc<OpenCall>| changed || call.stops_at.load(Ordering::Relaxed) <= now.as_micros();
-            let calls: Vec<Arc<OpenCall>> =
-                shard.lock().values().filter_map(Weak::upgrade).filter(due).collect();
-            for (at, call) in calls.iter().enumerate() {
+            for (at, call) in picked(shard, is_due).iter().enumerate() {
                 call.judge(decider, environment, now);
                 if at % AT_ONCE == AT_ONCE - 1 {
                     tokio::task::yield_now().await;
@@ -134,16 +134,19 @@ impl OpenCalls {
 
     /// Cuts all that are left.
     pub(super) fn cut_all(&self) {
-        let calls = self.shards.iter().flat_map(|shard| {
-            let calls: Vec<Arc<OpenCall>> = shard.lock().values().filter_map(Weak::upgrade).collect();
-            calls
-        });
-        calls.for_each(|call| call.end());
+        self.shards.iter().flat_map(|shard| picked(shard, |_| true)).for_each(|call| call.end());
     }
 
-    fn shard(&self, number: u64) -> &Mutex<HashMap<u64, Weak<OpenCall>>> {
+    fn shard(&self, number: u64) -> &Shard {
         &self.shards[number as usize % SHARDS]
     }
+}
+
+/// The calls of a shard that are wanted. None is let go of while the shard is locked: whoever does so last locks it.
+fn picked(shard: &Shard, is_wanted: impl Fn(&Arc<OpenCall>) -> bool) -> Vec<Arc<OpenCall>> {
+    let mut calls: Vec<Arc<OpenCall>> = shard.lock().values().filter_map(Weak::upgrade).collect();
+    calls.retain(is_wanted);
+    calls
 }
 
 impl OpenCall {
@@ -277,3 +280,6 @@ impl Presented {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
