@@ -6,10 +6,14 @@
 //! end where it sees none has us count requests that there are not. What is odd beyond that is for the server to refuse.
 //! Nothing is looked at any more then, nothing is held back or changed, and what it hands on all the same is marked.
 
+mod followed;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use http::Request;
+
+pub(crate) use self::followed::Followed;
 
 /// As much as is looked at of a header line. One that tells a length is shorter.
 const MOST_OF_LINE: usize = 512;

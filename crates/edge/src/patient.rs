@@ -1,4 +1,4 @@
-//! A connection whose peer has only so much time to take what it is sent, and what it sends is read along.
+//! A connection whose peer has only so much time to take what it is sent.
 
 use std::io;
 use std::pin::Pin;
@@ -8,22 +8,20 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use crate::framing::Reader;
-
-/// A stream that breaks where its peer takes too long.
+/// A stream that breaks where its peer takes too long. It stands under TLS, which says that it has written what it
+/// only keeps for later.
 #[derive(Debug)]
 pub(crate) struct Patient<S> {
     stream: S,
     /// Since the peer takes nothing more.
     stalled: Option<Pin<Box<Sleep>>>,
     write_timeout: Duration,
-    reader: Reader,
 }
 
 impl<S> Patient<S> {
     /// Waits so long each time the peer takes nothing.
-    pub(crate) const fn new(stream: S, write_timeout: Duration, reader: Reader) -> Self {
-        Self { stream, stalled: None, write_timeout, reader }
+    pub(crate) const fn new(stream: S, write_timeout: Duration) -> Self {
+        Self { stream, stalled: None, write_timeout }
     }
 
     fn written(
@@ -47,10 +45,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let known = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        self.reader.read(&buffer.filled()[known..]);
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 

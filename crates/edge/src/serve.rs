@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::framing::{Framing, Reader};
+use crate::framing::{Followed, Framing, Reader};
 use crate::patient::Patient;
 use crate::tls::Certificate;
 use crate::traffic::{Taken, Traffic};
@@ -182,15 +182,8 @@ impl Server {
         let (builder, limits, tls) = (self.builder.clone(), self.limits, self.tls.clone());
         let told = self.open.told.clone();
         let serving = async move {
-            let line = Line { builder: &builder, limits, told: &told };
-            match tls {
-                None => line.answer_all(stream, answer).await,
-                Some(tls) => match tokio::time::timeout(limits.header_timeout, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => line.answer_all(stream, answer).await,
-                    Ok(Err(error)) => Err(error.into()),
-                    Err(elapsed) => Err(elapsed.into()),
-                },
-            }
+            let line = Line { builder: &builder, limits, tls: tls.as_ref(), told: &told };
+            line.serve(stream, answer).await
         };
         self.open.tasks.spawn(async move {
             if let Some(Err(error)) = end.run_until_cancelled(serving).await {
@@ -205,10 +198,29 @@ impl Server {
 struct Line<'a> {
     builder: &'a Builder<TokioExecutor>,
     limits: Limits,
+    tls: Option<&'a TlsAcceptor>,
     told: &'a CancellationToken,
 }
 
 impl Line<'_> {
+    /// Serves a connection to its end, once TLS is agreed on where it is spoken.
+    async fn serve<S, A, F, B>(&self, stream: S, answer: A) -> Result<(), Box<dyn Error + Send + Sync>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        A: Fn(Request<Incoming>) -> F + Send + 'static,
+        F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+    {
+        let stream = Patient::new(stream, self.limits.write_timeout);
+        match self.tls {
+            None => self.answer_all(stream, answer).await,
+            Some(tls) => {
+                let agreed = tokio::time::timeout(self.limits.header_timeout, tls.accept(stream)).await;
+                self.answer_all(agreed??, answer).await
+            }
+        }
+    }
+
     /// Answers what comes on a connection to its end. It is told to end with the server, or when its peer
     /// stalls; a peer that stalls on is cut.
     async fn answer_all<S, A, F, B>(&self, stream: S, answer: A) -> Result<(), Box<dyn Error + Send + Sync>>
@@ -236,7 +248,7 @@ impl Line<'_> {
                 Ok::<_, Infallible>(answer.map(|body| Taken::new(body, exchange)))
             }
         });
-        let stream = TokioIo::new(Patient::new(stream, self.limits.write_timeout, reader));
+        let stream = TokioIo::new(Followed::new(stream, reader));
         let mut connection = pin!(self.builder.serve_connection_with_upgrades(stream, service));
         tokio::select! {
             ended = connection.as_mut() => return ended,

@@ -1,6 +1,8 @@
 //! Who is cut and who may stay, over connections in memory and in a time that passes only when nobody has
 //! anything left to do: no machine is too slow for these.
 
+mod secured;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,6 +12,7 @@ use http_body::Frame;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::client::TlsStream;
 
 use super::*;
 
@@ -18,6 +21,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 const LIMITS: Limits = Limits::DEFAULT;
 /// More than any window or buffer between the two takes up.
 const LARGE: usize = 8 << 20;
+/// More than one of them takes up, and less than two.
+const SOME: usize = WINDOW + (WINDOW >> 1);
+/// What waits on a connection in memory, and in TLS over it.
+const WINDOW: usize = 64 << 10;
 
 /// What is answered: pieces, and after each of them a silence.
 struct Pieces(VecDeque<Bytes>, Pin<Box<tokio::time::Sleep>>, Duration);
@@ -37,10 +44,11 @@ impl Body for Pieces {
     }
 }
 
-/// `/large` at once, `/quiet` with an hour between two bytes, anything else shortly.
+/// `/large` and `/some` at once, `/quiet` with an hour between two bytes, anything else shortly.
 async fn answer(request: Request<Incoming>) -> Result<Response<Pieces>, Infallible> {
     let (pieces, silence) = match request.uri().path() {
         "/large" => (vec![Bytes::from(vec![b'x'; LARGE])], Duration::ZERO),
+        "/some" => (vec![Bytes::from(vec![b'x'; SOME])], Duration::ZERO),
         "/quiet" => (vec![Bytes::from_static(b"x"); 2], MINUTE * 60),
         _ => (vec![Bytes::from_static(b"ok")], Duration::ZERO),
     };
@@ -49,11 +57,21 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Pieces>, Infallib
 
 /// A connection that is served, until it is not.
 fn connect() -> (DuplexStream, JoinHandle<Duration>) {
-    let (ours, theirs) = duplex(64 << 10);
+    connect_by(None)
+}
+
+/// One with TLS.
+async fn connect_secured() -> (TlsStream<DuplexStream>, JoinHandle<Duration>) {
+    let (stream, serving) = connect_by(Some(secured::acceptor()));
+    (secured::connect(stream).await, serving)
+}
+
+fn connect_by(tls: Option<TlsAcceptor>) -> (DuplexStream, JoinHandle<Duration>) {
+    let (ours, theirs) = duplex(WINDOW);
     let serving = tokio::spawn(async move {
         let (began, told) = (Instant::now(), CancellationToken::new());
-        let line = Line { builder: &builder(LIMITS), limits: LIMITS, told: &told };
-        let _ = line.answer_all(theirs, answer).await;
+        let line = Line { builder: &builder(LIMITS), limits: LIMITS, tls: tls.as_ref(), told: &told };
+        let _ = line.serve(theirs, answer).await;
         began.elapsed()
     });
     (ours, serving)
@@ -177,7 +195,14 @@ async fn an_answer_that_is_taken_slowly_is_sent_whole() {
     }
     assert_eq!(taken, LARGE);
 
-    let (mut stream, _serving) = connect();
+    let (stream, _serving) = connect();
+    take_slowly(stream).await;
+    let (stream, _serving) = connect_secured().await;
+    take_slowly(stream).await;
+}
+
+/// Takes something shortly before each deadline.
+async fn take_slowly(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let request = b"GET /large HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     stream.write_all(request).await.expect("written");
     let (mut buffer, mut taken) = (vec![0; 64 << 10], 0);
@@ -186,6 +211,19 @@ async fn an_answer_that_is_taken_slowly_is_sent_whole() {
         sleep(LIMITS.write_timeout - SECOND).await;
     }
     assert!(taken > LARGE, "{taken}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_of_what_tls_keeps_for_it_is_cut() {
+    let pipelined = "GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(10_000);
+    let last = "GET /some HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n".to_owned();
+    for asked in [pipelined, last] {
+        let (stream, serving) = connect_secured().await;
+        let (reader, mut writer) = tokio::io::split(stream);
+        let writing = tokio::spawn(async move { writer.write_all(asked.as_bytes()).await });
+        cut_within(serving, LIMITS.write_timeout * 2).await;
+        drop((reader, writing));
+    }
 }
 
 #[tokio::test(start_paused = true)]
