@@ -29,6 +29,8 @@ const SHARDS: usize = 16;
 const AT_ONCE: usize = 256;
 /// No date.
 const NEVER: i64 = i64::MAX;
+/// Before any date.
+const NOW: i64 = i64::MIN;
 
 /// All open calls of a gateway.
 #[derive(Debug, Default)]
@@ -46,8 +48,9 @@ pub(super) struct OpenCall {
     presented: Presented,
     api: Box<str>,
     ip: Option<IpAddr>,
-    /// When the clock ends the Key, in microseconds.
-    stops_at: AtomicI64,
+    /// When to decide again although nothing changed, in microseconds: at the next look after it was opened, since what
+    /// changed between its decision and its place here may have been seen already; then when the clock ends the Key.
+    due_at: AtomicI64,
     cut: CancellationToken,
     connection: Option<CancellationToken>,
     /// What still comes from the caller, and from the upstream.
@@ -84,14 +87,13 @@ impl OpenCalls {
         connection: Option<CancellationToken>,
     ) -> Arc<OpenCall> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let stops_at = decided.decision.stops_at().map_or(NEVER, Timestamp::as_micros);
         let call = Arc::new(OpenCall {
             number,
             all: Arc::clone(self),
             presented: Presented::from(decided.extracted.credential),
             api: api.into(),
             ip: decided.client,
-            stops_at: AtomicI64::new(stops_at),
+            due_at: AtomicI64::new(NOW),
             cut: CancellationToken::new(),
             connection,
             bodies: [const { OnceLock::new() }; 2],
@@ -106,8 +108,8 @@ impl OpenCalls {
         call
     }
 
-    /// Watches over them, for ever: decides again on all when something changed, and on those whose time has
-    /// come.
+    /// Watches over them, for ever: decides again on all when something changed, and on those that are new or whose
+    /// time has come.
     pub(super) async fn watch(&self, decider: &Decider, environment: Option<&str>) {
         let mut seen = None;
         loop {
@@ -120,8 +122,7 @@ impl OpenCalls {
     }
 
     async fn judge(&self, decider: &Decider, environment: Option<&str>, now: Timestamp, changed: bool) {
-        let is_due =
-            |call: &Arc<OpenCall>| changed || call.stops_at.load(Ordering::Relaxed) <= now.as_micros();
+        let is_due = |call: &Arc<OpenCall>| changed || call.due_at.load(Ordering::Relaxed) <= now.as_micros();
         for shard in &self.shards {
             for (at, call) in picked(shard, is_due).iter().enumerate() {
                 call.judge(decider, environment, now);
@@ -154,8 +155,8 @@ impl OpenCall {
         let credential = self.presented.credential();
         let decision = decider.ask(credential, &self.api, environment, &[], self.ip, now);
         if decision.allowed() {
-            let stops_at = decision.stops_at().map_or(NEVER, Timestamp::as_micros);
-            self.stops_at.store(stops_at, Ordering::Relaxed);
+            let due_at = decision.stops_at().map_or(NEVER, Timestamp::as_micros);
+            self.due_at.store(due_at, Ordering::Relaxed);
         } else if self.why.set(decision.code()).is_ok() {
             tracing::debug!(api = %self.api, code = decision.code().as_str(), "an open call is cut");
             self.end();

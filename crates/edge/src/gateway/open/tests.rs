@@ -42,3 +42,13 @@ async fn a_call_that_ends_while_it_is_looked_at_is_let_go_of() {
     assert_eq!(left.recv_timeout(Duration::from_secs(20)).expect("nobody waits for itself"), 0);
     assert!(calls.shard(number).lock().is_empty());
 }
+
+#[tokio::test]
+async fn a_call_is_judged_once_after_it_was_opened_although_nothing_changes_any_more() {
+    let (calls, decider) = (Arc::new(OpenCalls::default()), decider());
+    // As if it had been let in by what the index knew before.
+    let call = open(&calls, &decider).await;
+    calls.judge(&decider, None, decider.now(), false).await;
+    assert_eq!(call.refused(), Some(Code::Stale));
+    assert!(call.cut().is_cancelled());
+}
