@@ -68,8 +68,17 @@ pub struct Connection {
     /// Who opened it.
     pub peer: SocketAddr,
     pub tls: bool,
+    pub(crate) hold: Hold,
+}
+
+/// What whoever answers may hold of a connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Hold {
     /// Ends it at once, whatever is open on it.
     pub(crate) end: CancellationToken,
+    /// Its place is free when nobody holds it any more, also after it has changed to another protocol.
+    #[expect(dead_code, reason = "it is held, and nothing is asked of it")]
+    place: Arc<Option<OwnedSemaphorePermit>>,
 }
 
 /// Answers on HTTP/1 and HTTP/2 until `stop` is done, then lets open calls end.
@@ -177,7 +186,9 @@ impl Server {
         }
         // Whoever answers may end this connection, and the server all of them.
         let end = self.open.cut.child_token();
-        let connection = Connection { peer, tls: self.tls.is_some(), end: end.clone() };
+        let place = Arc::new(place);
+        let hold = Hold { end: end.clone(), place: Arc::clone(&place) };
+        let connection = Connection { peer, tls: self.tls.is_some(), hold };
         let answer = move |request| answer(request, &connection);
         let (builder, limits, tls) = (self.builder.clone(), self.limits, self.tls.clone());
         let told = self.open.told.clone();

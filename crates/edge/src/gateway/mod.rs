@@ -34,7 +34,6 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::body::GatewayBody;
@@ -52,7 +51,7 @@ use crate::answer::{self, Problem};
 use crate::decider::{Call, Clock, Decided, Decider};
 use crate::framing::TwoLengths;
 use crate::path;
-use crate::serve::Connection;
+use crate::serve::{Connection, Hold};
 
 /// How the gateway is set up.
 #[derive(Clone)]
@@ -153,8 +152,8 @@ impl Gateway {
     ) -> impl Future<Output = Response<GatewayBody>> + Send + use<> {
         let (gateway, peer, tls) = (Arc::clone(self), connection.peer, connection.tls);
         // In HTTP/2 other calls share the connection.
-        let end = (request.version() < Version::HTTP_2).then(|| connection.end.clone());
-        async move { gateway.answer_one(request, peer, tls, end).await }
+        let hold = (request.version() < Version::HTTP_2).then(|| connection.hold.clone());
+        async move { gateway.answer_one(request, peer, tls, hold).await }
     }
 
     async fn answer_one(
@@ -162,13 +161,13 @@ impl Gateway {
         mut request: Request<Incoming>,
         peer: SocketAddr,
         tls: bool,
-        end: Option<CancellationToken>,
+        hold: Option<Hold>,
     ) -> Response<GatewayBody> {
         let id = self.request_ids.of(request.headers());
         let caller = headers::upgrade(request.headers()).map(|protocol| (protocol, upgraded(&mut request)));
         let (parts, body) = request.into_parts();
         let (began, mut noted, mut open) = (Instant::now(), Noted::default(), None);
-        let answered = match self.admit(&parts, peer, &id, end, &mut noted).await {
+        let answered = match self.admit(&parts, peer, &id, hold, &mut noted).await {
             Ok(Admitted::Preflight(headers)) => Ok(no_content(headers)),
             Ok(Admitted::Passage(passage)) => {
                 open = Some(Arc::clone(&passage.call));
@@ -203,7 +202,7 @@ impl Gateway {
         parts: &Parts,
         peer: SocketAddr,
         id: &RequestId,
-        end: Option<CancellationToken>,
+        hold: Option<Hold>,
         noted: &mut Noted,
     ) -> Result<Admitted, Problem> {
         if parts.method == Method::CONNECT || parts.method == Method::TRACE {
@@ -236,13 +235,13 @@ impl Gateway {
             noted.account = Some(Account::open(meters, decided, parts, id, self.decider.now()));
             match decided.refusal() {
                 Some(problem) => Err(problem),
-                None => Ok(Admitted::Passage(self.passage(&call, decided, end))),
+                None => Ok(Admitted::Passage(self.passage(&call, decided, hold))),
             }
         });
         admitted.await
     }
 
-    fn passage(&self, call: &Call<'_>, decided: &Decided<'_>, end: Option<CancellationToken>) -> Passage {
+    fn passage(&self, call: &Call<'_>, decided: &Decided<'_>, hold: Option<Hold>) -> Passage {
         let own = decided.decision.environment().map(|environment| environment.id);
         let told = || call.environment.and_then(|told| decided.door?.environment(told));
         let upstreams =
@@ -251,7 +250,7 @@ impl Gateway {
         answer::put_identity(&decided.decision, &mut identity);
         let taken = |name: &&HeaderName| decided.extracted.takes(&decided.places, name.as_str());
         Passage {
-            call: self.open.open(call.api, decided, end),
+            call: self.open.open(call.api, decided, hold),
             targets: self.targets.in_order(upstreams.unwrap_or_default(), self.decider.now()),
             identity,
             credentials: call.headers.keys().filter(taken).cloned().collect(),

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::Account;
 use crate::decider::{Decided, Decider};
+use crate::serve::Hold;
 
 /// How often it is looked whether something changed. A part of the second within which a call is cut.
 const LOOK: Duration = Duration::from_millis(100);
@@ -52,7 +53,8 @@ pub(super) struct OpenCall {
     /// changed between its decision and its place here may have been seen already; then when the clock ends the Key.
     due_at: AtomicI64,
     cut: CancellationToken,
-    connection: Option<CancellationToken>,
+    /// What it came on, if that has no other call.
+    connection: Option<Hold>,
     /// What still comes from the caller, and from the upstream.
     bodies: [OnceLock<Weak<Held>>; 2],
     why: OnceLock<Code>,
@@ -77,14 +79,12 @@ enum Presented {
 }
 
 impl OpenCalls {
-    /// Takes note of a call that may pass.
-    ///
-    /// `connection` ends the connection that it came on, if that has no other call.
+    /// Takes note of a call that may pass. It holds the connection that it came on, if that has no other call.
     pub(super) fn open(
         self: &Arc<Self>,
         api: &str,
         decided: &Decided<'_>,
-        connection: Option<CancellationToken>,
+        connection: Option<Hold>,
     ) -> Arc<OpenCall> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let call = Arc::new(OpenCall {
@@ -170,7 +170,7 @@ impl OpenCall {
         for body in self.bodies.iter().filter_map(OnceLock::get).filter_map(Weak::upgrade) {
             drop(body.lock().take());
         }
-        if let Some(connection) = self.connection.clone() {
+        if let Some(connection) = self.connection.as_ref().map(|hold| hold.end.clone()) {
             let call = Arc::downgrade(self);
             tokio::spawn(async move {
                 sleep(TO_SAY_SO).await;

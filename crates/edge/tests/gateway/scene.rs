@@ -75,6 +75,8 @@ pub(crate) struct Setup {
     pub(crate) rules: Rules,
     /// Proxies that are believed; nobody by default.
     pub(crate) trusted: Vec<IpNet>,
+    /// How many connections may be open, if fewer than by default.
+    pub(crate) connections: Option<usize>,
 }
 
 pub(crate) fn routing(upstreams: &[&str]) -> Routing {
@@ -114,7 +116,9 @@ impl Scene {
         let address = listener.local_addr().expect("its address");
         let stop = tokio_util::sync::CancellationToken::new();
         let answering = Arc::clone(&gateway);
-        let limits = Limits { header_timeout: PATIENCE * 2, grace: PATIENCE * 3, ..Limits::DEFAULT };
+        let connections = setup.connections.unwrap_or(Limits::DEFAULT.connections);
+        let (header_timeout, grace) = (PATIENCE * 2, PATIENCE * 3);
+        let limits = Limits { connections, header_timeout, grace, ..Limits::DEFAULT };
         let stopped = stop.clone().cancelled_owned();
         let answer = move |request, connection: &Connection| {
             let answered = answering.answer(request, connection);

@@ -9,9 +9,10 @@ use http_body_util::{BodyExt as _, Empty, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::scene::{AnyBody, Behind, Scene, text, whole};
+use crate::scene::{AnyBody, Behind, PATIENCE, Scene, Setup, routing, text, whole};
 
 const PIECE: usize = 64 << 10;
 
@@ -191,6 +192,31 @@ async fn an_upgraded_connection_carries_both_ways_until_one_side_ends() {
     }
     socket.shutdown().await.expect("the caller ends");
     assert_eq!(socket.read(&mut [0; 1]).await.expect("the other side too"), 0);
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_keeps_its_place_until_it_ends() {
+    let behind = Behind::start(async |request: Request<Incoming>| match request.uri().path() {
+        "/socket" => upgraded(request).await,
+        _ => Response::new(whole("hello")),
+    })
+    .await;
+    let setup = Setup { connections: Some(1), ..Setup::default() };
+    let scene = Scene::with(routing(&[&behind.url()]), setup).await;
+    let mut socket = websocket(&scene).await;
+    let mut second = TcpStream::connect(scene.address).await.expect("the gateway");
+    let call = format!("GET /orders HTTP/1.1\r\nHost: a\r\nX-API-Key: {}\r\n\r\n", scene.key);
+    second.write_all(call.as_bytes()).await.expect("it is taken");
+    for _ in 0..100 {
+        socket.write_all(b"hello").await.expect("it is taken");
+        socket.read_exact(&mut [0; 5]).await.expect("it is said again");
+    }
+    assert_eq!(behind.count(), 1, "the second has to wait");
+    drop(socket);
+    let mut answer = [0; 12];
+    let answered = tokio::time::timeout(PATIENCE * 20, second.read_exact(&mut answer)).await;
+    answered.expect("in time").expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200");
 }
 
 #[tokio::test]
