@@ -35,7 +35,8 @@ const READER_IDLE: Duration = Duration::from_mins(1);
 /// statement, however many Keys there are.
 const WRITER_STATEMENT: Duration = Duration::from_secs(30);
 /// Connections for what follows the log, beside all others: however many requests wait, a revocation of another
-/// node is read. One reads, and on PostgreSQL one listens.
+/// node is read. The second one is for a data node that reads all rows meanwhile, for a new base of its snapshot.
+/// Listening takes neither ([`Database::listen`]).
 const FOLLOWERS: u32 = 2;
 /// How long the try may take that says why a database could not be opened.
 const LAST_TRY: Duration = Duration::from_secs(2);
@@ -395,7 +396,10 @@ impl Database {
     /// Hears what other processes commit. SQLite has no such thing: there polling alone tells.
     pub(crate) async fn listen(&self) -> Result<Option<PgListener>, StoreError> {
         let Self::Postgres { followers, .. } = self else { return Ok(None) };
-        let mut listener = PgListener::connect_with(followers).await?;
+        // A pool for each listener: one that is given up keeps its place until the kernel gives its connection up too.
+        let connect = followers.connect_options().as_ref().clone();
+        let own = followers.options().clone().max_connections(1).connect_lazy_with(connect);
+        let mut listener = PgListener::connect_with(&own).await?;
         listener.listen(CHANNEL).await?;
         Ok(Some(listener))
     }

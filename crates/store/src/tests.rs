@@ -2,6 +2,7 @@
 //! the filters of Key Sets are explained by both.
 
 mod explain;
+mod following;
 mod limits;
 mod prepare;
 mod retry;
