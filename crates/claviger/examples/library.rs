@@ -88,6 +88,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     tokio::select! {
         served = axum::serve(listener, router).into_future() => Ok(served?),
         removed = follow(Arc::clone(&node)) => Err(removed.into()),
+        () = renew(Arc::clone(&node)) => Ok(()),
         () = hand_in(node, meters, own) => Ok(()),
         () = share(limiter) => Ok(()),
     }
@@ -140,13 +141,21 @@ async fn follow(node: Arc<DataNode>) -> FollowError {
             Err(error) => println!("not following: {error}"),
             Ok(_) => {
                 _ = node.report().await;
-                // Only where its journal has become long.
-                _ = node.renew_base().await;
             }
         }
         tokio::select! {
             () = changes.changed() => {}
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
+}
+
+/// Writes the snapshot anew when its journal has become long, beside following: it reads all rows.
+async fn renew(node: Arc<DataNode>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        if let Err(error) = node.renew_base().await {
+            println!("the snapshot can't be written anew: {error}");
         }
     }
 }
