@@ -129,7 +129,10 @@ impl Snapshots {
         let mut journal = Journal::begin(&self.journal_file(position), &self.key, &sealed)?;
         journal.append(lines)?;
         sealed.take_place(&self.file("snapshot"))?;
-        self.remove_journals_but(position)?;
+        // The new base stands, whatever is left of the old one.
+        if let Err(error) = self.remove_journals_but(position) {
+            tracing::warn!(%error, "the journal of an older snapshot can't be removed");
+        }
         Ok(journal)
     }
 
