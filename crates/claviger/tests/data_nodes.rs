@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
+#[path = "data_nodes/disk.rs"]
+mod disk;
 #[path = "data_nodes/doctor.rs"]
 mod doctor;
 #[path = "data_nodes/doors.rs"]

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -13,6 +13,12 @@ use claviger_store::data_node::LogLine;
 use parking_lot::Mutex;
 
 use crate::snapshot::{Journal, Marker, Place, Snapshots, Written};
+
+mod held;
+mod renewal;
+
+use held::Held;
+use renewal::Renewal;
 
 /// A journal that is longer is worth a new base.
 const LONG_JOURNAL: u64 = 32 << 20;
@@ -33,11 +39,14 @@ enum Order {
         place: Place,
         contact: Timestamp,
     },
-    /// A new base, which may be behind the lines of the journal.
+    /// A new base, which may be behind the lines of the journal, handed over at `now`.
     Base {
         base: Written,
         contact: Timestamp,
+        now: Timestamp,
     },
+    /// A new base could not be written.
+    NoBase(io::Error),
     End,
 }
 
@@ -52,23 +61,16 @@ pub(crate) struct Keep {
 #[derive(Debug)]
 struct State {
     kept: AtomicI64,
-    wants_base: AtomicBool,
+    renewal: Mutex<Renewal>,
 }
 
 impl Keep {
     /// Starts the thread; `journal` is what a start from the snapshot goes on with, at `kept`.
     pub(crate) fn start(snapshots: Snapshots, journal: Option<Journal>, kept: Position) -> io::Result<Self> {
         let (orders, taken) = channel();
-        let state =
-            Arc::new(State { kept: AtomicI64::new(kept.0), wants_base: AtomicBool::new(journal.is_none()) });
-        let keeping = Keeping {
-            snapshots,
-            journal,
-            since: Vec::new(),
-            state: Arc::clone(&state),
-            marked: Timestamp::from_micros(0),
-            trouble: false,
-        };
+        let renewal = Mutex::new(Renewal::new(journal.is_none()));
+        let state = Arc::new(State { kept: AtomicI64::new(kept.0), renewal });
+        let keeping = Keeping::new(snapshots, journal, kept, Arc::clone(&state));
         let thread =
             std::thread::Builder::new().name("snapshot".into()).spawn(move || keeping.run(&taken))?;
         Ok(Self { orders, state, thread: Mutex::new(Some(thread)) })
@@ -82,9 +84,20 @@ impl Keep {
         self.order(Order::Contact { place, contact });
     }
 
-    pub(crate) fn base(&self, base: Written, contact: Timestamp) {
-        self.state.wants_base.store(false, Ordering::Relaxed);
-        self.order(Order::Base { base, contact });
+    pub(crate) fn base(&self, base: Written, contact: Timestamp, now: Timestamp) {
+        self.state.renewal.lock().began();
+        self.order(Order::Base { base, contact, now });
+    }
+
+    /// The disk did not take a new base.
+    pub(crate) fn no_base(&self, error: io::Error, now: Timestamp) {
+        self.pause(now);
+        self.order(Order::NoBase(error));
+    }
+
+    /// A new base came to nothing: the next one can wait.
+    pub(crate) fn pause(&self, now: Timestamp) {
+        self.state.renewal.lock().failed(now);
     }
 
     /// Up to where a restart would know the log.
@@ -92,9 +105,9 @@ impl Keep {
         Position(self.state.kept.load(Ordering::Acquire))
     }
 
-    /// Whether a new base would do good.
-    pub(crate) fn wants_base(&self) -> bool {
-        self.state.wants_base.load(Ordering::Relaxed)
+    /// Whether a new base would do good, and was not tried just now.
+    pub(crate) fn wants_base(&self, now: Timestamp) -> bool {
+        self.state.renewal.lock().is_due(now)
     }
 
     /// Keeps what it was handed, and ends.
@@ -118,89 +131,144 @@ impl Drop for Keep {
     }
 }
 
+/// What came of an order.
+#[derive(Debug, PartialEq, Eq)]
+enum Done {
+    /// It is on the disk.
+    Kept,
+    /// Nothing was written: it waits for the next base.
+    Waits,
+}
+
 /// The thread's own part.
 struct Keeping {
     snapshots: Snapshots,
+    /// None: there is none, or it can't be gone on with.
     journal: Option<Journal>,
-    /// The lines of the journal, which a new base may not have yet.
-    since: Vec<LogLine>,
+    /// Up to where base and journal reach.
+    reached: Position,
+    held: Held,
     state: Arc<State>,
     marked: Timestamp,
     trouble: bool,
 }
 
 impl Keeping {
+    fn new(snapshots: Snapshots, journal: Option<Journal>, reached: Position, state: Arc<State>) -> Self {
+        let (held, marked) = (Held::default(), Timestamp::from_micros(0));
+        Self { snapshots, journal, reached, held, state, marked, trouble: false }
+    }
+
     fn run(mut self, orders: &Receiver<Order>) {
         while let Ok(order) = orders.recv() {
-            let done = match order {
-                Order::Lines { lines, place, contact } => self.append(lines, place, contact),
-                Order::Contact { contact, .. } if contact.seconds_since(self.marked) < MARK_EVERY_SECONDS => {
-                    continue;
-                }
-                Order::Contact { place, contact } => self.mark(place, contact),
-                Order::Base { base, contact } => self.adopt(base, contact),
+            match order {
                 Order::End => return,
-            };
-            self.note(&done);
+                order => self.take(order),
+            }
         }
     }
 
-    fn append(&mut self, lines: Vec<LogLine>, place: Place, contact: Timestamp) -> io::Result<()> {
-        let Some(journal) = &mut self.journal else {
-            // They are kept with the next base, or are in it.
-            self.since.extend(lines);
-            return Ok(());
+    fn take(&mut self, order: Order) {
+        let done = match order {
+            Order::Lines { lines, place, contact } => self.append(lines, place, contact),
+            Order::Contact { contact, .. } if contact.seconds_since(self.marked) < MARK_EVERY_SECONDS => {
+                return;
+            }
+            Order::Contact { place, contact } => self.mark(place, contact),
+            Order::Base { base, contact, now } => self.adopt(base, contact).or_else(|error| {
+                self.state.renewal.lock().failed(now);
+                self.no_base(error)
+            }),
+            Order::NoBase(error) => self.no_base(error),
+            Order::End => return,
         };
-        if let Err(error) = journal.append(&lines) {
+        self.note(&done);
+    }
+
+    fn append(&mut self, lines: Vec<LogLine>, place: Place, contact: Timestamp) -> io::Result<Done> {
+        let appended = self.add(&lines);
+        self.held.extend(lines);
+        match appended? {
+            Done::Kept => self.mark(place, contact),
+            Done::Waits => Ok(Done::Waits),
+        }
+    }
+
+    /// Adds the lines to the journal. Without one they are kept with the next base, or are in it.
+    fn add(&mut self, lines: &[LogLine]) -> io::Result<Done> {
+        let Some(journal) = &mut self.journal else { return Ok(Done::Waits) };
+        let follows = lines.first().is_none_or(|first| first.position.0 == self.reached.0 + 1);
+        let appended = if follows { journal.append(lines) } else { Err(gap()) };
+        let long = journal.bytes() > LONG_JOURNAL;
+        if appended.is_err() {
             // What comes next would not follow from what is there.
             self.journal = None;
-            self.since.extend(lines);
-            self.state.wants_base.store(true, Ordering::Relaxed);
-            return Err(error);
         }
-        if journal.bytes() > LONG_JOURNAL {
-            self.state.wants_base.store(true, Ordering::Relaxed);
+        if appended.is_err() || long {
+            self.state.renewal.lock().want();
         }
-        self.since.extend(lines);
-        self.mark(place, contact)
+        self.reached = lines.last().map_or(self.reached, |line| line.position);
+        appended.map(|()| Done::Kept)
     }
 
-    fn mark(&mut self, place: Place, contact: Timestamp) -> io::Result<()> {
+    fn mark(&mut self, place: Place, contact: Timestamp) -> io::Result<Done> {
         if self.journal.is_none() {
-            return Ok(());
+            return Ok(Done::Waits);
+        }
+        if place.position != self.reached {
+            // All was loaded anew, and the base of that was not kept.
+            self.journal = None;
+            self.state.renewal.lock().want();
+            return Err(gap());
         }
         self.snapshots.mark(&Marker { place, contact })?;
         self.marked = contact;
         self.state.kept.store(place.position.0, Ordering::Release);
-        Ok(())
+        Ok(Done::Kept)
     }
 
-    fn adopt(&mut self, base: Written, contact: Timestamp) -> io::Result<()> {
+    fn adopt(&mut self, base: Written, contact: Timestamp) -> io::Result<Done> {
         let place = base.place();
-        self.since.retain(|line| line.position > place.position);
-        match self.snapshots.adopt(base, &self.since) {
-            Ok(journal) => {
-                self.journal = Some(journal);
-                let place = self.since.last().map_or(place, |line| place.after(line));
-                self.mark(place, contact)
-            }
-            Err(error) => {
-                self.state.wants_base.store(true, Ordering::Relaxed);
-                Err(error)
-            }
+        let since = self.held.after(place.position).ok_or_else(gap)?;
+        let place = since.last().map_or(place, |line| place.after(line));
+        if place.position.0 < self.state.kept.load(Ordering::Acquire) {
+            return Err(gap());
         }
+        self.journal = Some(self.snapshots.adopt(base, since)?);
+        self.reached = place.position;
+        self.state.renewal.lock().succeeded();
+        self.mark(place, contact)
+    }
+
+    /// Without a new base the old one and its journal are gone on with, if they can be.
+    fn no_base(&self, error: io::Error) -> io::Result<Done> {
+        if self.journal.is_none() {
+            return Err(error);
+        }
+        tracing::warn!(%error, "the snapshot can't be written anew; its journal goes on growing");
+        Ok(Done::Waits)
     }
 
     /// A trouble that lasts is one line when it begins, and one when it is over.
-    fn note(&mut self, done: &io::Result<()>) {
+    fn note(&mut self, done: &io::Result<Done>) {
         match done {
+            // The disk was not asked.
+            Ok(Done::Waits) => return,
             Err(error) if !self.trouble => {
                 tracing::warn!(%error, "the snapshot can't be kept; deciding goes on from memory");
             }
-            Ok(()) if self.trouble => tracing::info!("the snapshot is kept again"),
+            Ok(Done::Kept) if self.trouble => tracing::info!("the snapshot is kept again"),
             _ => {}
         }
         self.trouble = done.is_err();
         metrics::gauge!("claviger_snapshot_kept").set(if self.trouble { 0.0 } else { 1.0 });
     }
 }
+
+/// What is at hand does not follow from what is kept.
+fn gap() -> io::Error {
+    io::Error::other("the log went on meanwhile by more than was held; it is read anew")
+}
+
+#[cfg(test)]
+mod tests;

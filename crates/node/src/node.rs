@@ -1,6 +1,7 @@
 //! The data node at work: it starts from its snapshot or the database, follows the log, and tells how far it is.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -202,21 +203,40 @@ impl DataNode {
         tokio::time::timeout(patience, self.follow()).await.ok()
     }
 
-    /// Writes a new base if the journal has become long, from the database, beside following.
+    /// Writes a new base if the journal has become long, from the database, beside following. After a failure it is not
+    /// tried again for a while, however often this is called.
     pub async fn renew_base(&self) -> Result<(), FollowError> {
-        if !self.keep.read().as_ref().is_some_and(Keep::wants_base) || !self.index.follows() {
+        let asked = self.now();
+        if !self.keep.read().as_ref().is_some_and(|keep| keep.wants_base(asked)) || !self.index.follows() {
             return Ok(());
         }
-        let asked = self.now();
+        let read = self.read_base().await;
+        match (read, &*self.keep.read()) {
+            (Ok(base), _) => self.keep_base(base, asked),
+            (Err(error), keep) => {
+                keep.iter().for_each(|keep| keep.pause(self.now()));
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_base(&self) -> Result<Basing, FollowError> {
         let mut reader = self.store.read().await?;
         let head = reader.head().await?;
         self.demand_own(&head, None)?;
         let mut base = self.begin_base(&mut reader, &head).await?;
         for kind in RowKind::ALL {
-            reader.each_row(kind, |row| base.row(&row)).await?;
+            if base.row_is_wanted().is_break() {
+                break;
+            }
+            let take = |row| {
+                base.row(&row);
+                base.row_is_wanted()
+            };
+            reader.each_row(kind, take).await?;
         }
-        self.keep_base(base, asked);
-        Ok(())
+        Ok(base)
     }
 
     /// Tells the control nodes how far this one is: what it has applied, and would still know after a restart.
@@ -288,6 +308,7 @@ impl DataNode {
                 if let (None, Err(error)) = (&fault, loading.row(&row)) {
                     fault = Some(error);
                 }
+                ControlFlow::Continue(())
             };
             reader.each_row(kind, take).await?;
         }
@@ -315,12 +336,10 @@ impl DataNode {
     }
 
     fn keep_base(&self, base: Basing, contact: Timestamp) {
-        match (base.writer.and_then(BaseWriter::end), &*self.keep.read()) {
-            (Ok(base), Some(keep)) => keep.base(base, contact),
-            (Ok(_), None) => {}
-            (Err(error), _) => {
-                tracing::warn!(%error, "the snapshot can't be kept; deciding goes on from memory")
-            }
+        let Some(keep) = &*self.keep.read() else { return };
+        match base.writer.and_then(BaseWriter::end) {
+            Ok(base) => keep.base(base, contact, self.now()),
+            Err(error) => keep.no_base(error, self.now()),
         }
     }
 
@@ -381,7 +400,7 @@ impl Rows for Filling<'_> {
     }
 }
 
-/// A base being written while rows are read; a disk that is full does not end the reading.
+/// A base being written while rows are read; a disk that is full does not end the reading by itself.
 struct Basing {
     keys: usize,
     writer: io::Result<BaseWriter>,
@@ -393,6 +412,14 @@ impl Basing {
             && let Err(error) = writer.row(row)
         {
             self.writer = Err(error);
+        }
+    }
+
+    /// Whether the disk would take one more.
+    const fn row_is_wanted(&self) -> ControlFlow<()> {
+        match self.writer {
+            Ok(_) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
         }
     }
 }

@@ -6,11 +6,13 @@ mod line;
 mod rights;
 mod row;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use claviger_domain::event::Position;
 use claviger_domain::id::NodeId;
 use claviger_domain::time::Timestamp;
+use futures::StreamExt as _;
 
 pub use line::LogLine;
 pub use rights::RoleRights;
@@ -127,14 +129,19 @@ impl DataNodeReader {
         Ok(nodes.iter().any(|node| node.id == id))
     }
 
-    /// Hands every row of the kind to `take`, in no particular order.
+    /// Hands every row of the kind to `take`, in no particular order, for as long as that wants more.
     pub async fn each_row(
         &mut self,
         kind: RowKind,
-        mut take: impl FnMut(DecidingRow) + Send,
+        mut take: impl FnMut(DecidingRow) -> ControlFlow<()> + Send,
     ) -> Result<(), StoreError> {
-        let take = |row: row::Unnamed| take(row.of(kind));
-        self.0.each_row(ROWS.text(), values![kind.as_str()], take).await
+        let mut rows = self.0.stream::<row::Unnamed>(ROWS.text(), values![kind.as_str()]).await?;
+        while let Some(row) = rows.next().await {
+            if take(row?.of(kind)).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
