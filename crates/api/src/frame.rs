@@ -16,6 +16,7 @@ use axum::extract::MatchedPath;
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use claviger_domain::credential::contains_credential;
+use claviger_domain::usage::method_word;
 use claviger_service::ambient::Entropy;
 use futures::FutureExt as _;
 use http::header::{
@@ -218,9 +219,10 @@ impl Asked {
             tracing::debug!(request_id, route, status = status.as_u16(), micros, "decided");
             return;
         }
-        tracing::info!(request_id, method = %self.method, route, status = status.as_u16(), micros, "answered");
+        let method = method_word(self.method.as_str());
+        tracing::info!(request_id, method, route, status = status.as_u16(), micros, "answered");
         let labels = [
-            ("method", method_label(&self.method).to_owned()),
+            ("method", method.to_owned()),
             ("route", route.to_owned()),
             ("status", status.as_str().to_owned()),
         ];
@@ -228,12 +230,6 @@ impl Asked {
         metrics::histogram!("claviger_http_request_seconds", "route" => route.to_owned())
             .record(self.began.elapsed());
     }
-}
-
-/// A method that is known here: callers may send words of their own, and each would be a series.
-fn method_label(method: &Method) -> &'static str {
-    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
 impl RequestIds {
@@ -288,20 +284,4 @@ fn protect(headers: &mut HeaderMap) {
 fn panicked(panic: &(dyn Any + Send)) -> Refused {
     let words = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
     Refused::internal().because(format!("panic: {}", words.unwrap_or("of an unknown kind")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn callers_make_no_labels_of_their_own() {
-        for known in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-            assert_eq!(method_label(&known), known.as_str());
-        }
-        for word in ["BREW", "get", "TRACE", "CONNECT", "X-1", "X-2"] {
-            let method = Method::from_bytes(word.as_bytes()).expect("a method");
-            assert_eq!(method_label(&method), "other", "{word}");
-        }
-    }
 }

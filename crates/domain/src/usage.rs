@@ -14,6 +14,12 @@ pub struct LastUse {
     pub source: Option<IpAddr>,
 }
 
+/// How a call's method is called where calls are counted and kept: callers may send words of their own, of any length.
+pub fn method_word(method: &str) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    KNOWN.into_iter().find(|known| *known == method).unwrap_or("other")
+}
+
 /// A key that was presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -41,6 +47,21 @@ impl UsedKey {
         match self {
             Self::Key { key_set_id, .. } => Some(*key_set_id),
             Self::Shared(_) | Self::Service(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_make_no_words_of_their_own() {
+        for known in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            assert_eq!(method_word(known), known);
+        }
+        for word in ["BREW", "get", "TRACE", "CONNECT", "X-1", "X-2", ""] {
+            assert_eq!(method_word(word), "other", "{word}");
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use claviger_domain::credential::contains_credential;
 use claviger_domain::time::Timestamp;
+use claviger_domain::usage::method_word;
 use claviger_verify::{Meters, Response};
 use http::StatusCode;
 use http::request::Parts;
@@ -36,7 +37,7 @@ impl Account {
             key: decided.decision.met_key(),
             code: decided.decision.code(),
             status: 0,
-            method: parts.method.as_str().into(),
+            method: method_word(parts.method.as_str()),
             path: shown(parts.uri.path()).into(),
             source: decided.client,
             micros: 0,

@@ -108,7 +108,7 @@ fn answer(index: &Index, call: &Call<'_>, limits: &Limits, meters: &Meters) -> u
         key: decision.met_key(),
         code: decision.code(),
         status: 200,
-        method: "GET".into(),
+        method: "GET",
         path: "/orders/17".into(),
         source: None,
         micros: 400,

@@ -29,7 +29,8 @@ pub struct Response {
     pub code: Code,
     /// What the caller was answered, by the upstream or by the door.
     pub status: u16,
-    pub method: Box<str>,
+    /// A known one: callers send words of any length.
+    pub method: &'static str,
     /// Without its query.
     pub path: Box<str>,
     pub source: Option<IpAddr>,
@@ -132,7 +133,7 @@ mod tests {
             key: Some(UsedKey::Shared(SharedKeyId::from_bytes(u128::from(key).to_be_bytes()))),
             code: Code::Valid,
             status: 200,
-            method: "GET".into(),
+            method: "GET",
             path: "/orders/1".into(),
             source: None,
             micros: 5,
