@@ -253,8 +253,9 @@ async fn only_trusted_peers_are_answered() {
     let response = scene.ask_from(stranger, "?api=orders", &scene.good());
     assert_eq!(told(&response), (403, "untrusted_peer"));
     assert_eq!(told(&scene.ask("?api=orders", &scene.good())), (200, "valid"));
-    let posted = Request::post("/v1/forward-auth?api=orders").body(()).expect("a request");
-    assert_eq!(told(&scene.answer(posted, LOOPBACK)), (405, "method_not_allowed"));
+    let posted = || Request::post("/v1/forward-auth?api=orders").body(()).expect("a request");
+    assert_eq!(told(&scene.answer(posted(), LOOPBACK)), (405, "method_not_allowed"));
+    assert_eq!(told(&scene.answer(posted(), stranger)), (403, "untrusted_peer"));
 }
 
 #[tokio::test]

@@ -127,11 +127,11 @@ impl ForwardAuth {
         peer: IpAddr,
         query: Result<Query<'_>, query::BadQuery>,
     ) -> Answer {
-        if request.method != Method::GET && request.method != Method::HEAD {
-            return METHOD_NOT_ALLOWED.into();
-        }
         if !self.settings.trusted.contains(peer) {
             return UNTRUSTED_PEER.into();
+        }
+        if request.method != Method::GET && request.method != Method::HEAD {
+            return METHOD_NOT_ALLOWED.into();
         }
         let query = match query {
             Ok(query) => query,
