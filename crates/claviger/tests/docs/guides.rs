@@ -104,7 +104,16 @@ fn behind_nginx() {
     assert_eq!(guide.only("toml").trim(), "[doors]\ndialect = \"original\"");
     let _nginx = Nginx::start(guide.only("nginx"), &port);
     doors.run(&guide);
-    assert!(upstream.seen().iter().all(|seen| seen.header("x-api-key").is_none()));
+    for name in OURS {
+        for spelled in [name.to_owned(), name.to_lowercase(), name.replace('-', "_")] {
+            let headers = [format!("X-API-Key: {}", doors.key), format!("{spelled}: somebody else")];
+            assert_eq!(status_with(&port.address().to_string(), &headers), "200", "{spelled}");
+        }
+    }
+    for seen in upstream.seen() {
+        assert!(seen.header("x-api-key").is_none());
+        assert!(seen.headers.iter().all(|(_, value)| value != "somebody else"), "{:?}", seen.headers);
+    }
     doors.server.kill();
     let status = status_of(&port.address().to_string(), &doors.key);
     assert_eq!(status, "500", "a door that can't ask stays closed");
@@ -247,6 +256,17 @@ fn what_is_counted() {
         .env("CLAVIGER_KEY", &doors.service_key);
     guide.run(&mut shell);
 }
+
+/// All headers that Claviger sets on calls and answers.
+const OURS: [&str; 7] = [
+    "X-Claviger-Application",
+    "X-Claviger-As-Of",
+    "X-Claviger-Code",
+    "X-Claviger-Environment",
+    "X-Claviger-Key-Id",
+    "X-Claviger-Key-Name",
+    "X-Claviger-Permissions",
+];
 
 /// A header's name, with either sign at each place.
 pub(super) fn spellings(first: &str, second: &str, third: &str) -> Vec<String> {
