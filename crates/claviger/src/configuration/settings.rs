@@ -153,7 +153,8 @@ section! {
         connect_timeout: Period, Form::Text, "\"PT5S\"";
         /// How long an upstream may take to begin its answer after the last piece of the call.
         answer_timeout: Period, Form::Text, "\"PT60S\"";
-        /// How long nothing may move in an open call, such as a WebSocket or a stream of events.
+        /// How long nothing may move in an open call, such as a WebSocket or a stream of events, and an upstream take
+        /// nothing of what it is sent.
         idle_timeout: Period, Form::Text, "\"PT5M\"";
     }
 }

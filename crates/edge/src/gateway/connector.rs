@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tower::Service;
 
 use super::body::Outgoing;
+use crate::patient::Patient;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
@@ -35,8 +36,15 @@ pub(super) struct Pools {
 }
 
 impl Pools {
-    pub(super) fn new(egress: Egress, tls: ClientConfig, patience: Duration) -> Self {
-        let plain = Plain { egress, patience };
+    /// Waits so long for a connection, and then for an upstream that takes nothing of what it is sent: nobody asks the
+    /// caller for more meanwhile, and would see that nothing moves.
+    pub(super) fn new(
+        egress: Egress,
+        tls: ClientConfig,
+        patience: Duration,
+        write_timeout: Duration,
+    ) -> Self {
+        let plain = Plain { egress, patience, write_timeout };
         let tls = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions();
         let connector = Connector { inner: tls.wrap_connector(plain), patience };
         let mut builder = Client::builder(TokioExecutor::new());
@@ -80,10 +88,11 @@ pub fn upstream_tls(further: Vec<CertificateDer<'static>>) -> Result<ClientConfi
 struct Plain {
     egress: Egress,
     patience: Duration,
+    write_timeout: Duration,
 }
 
 impl Service<Uri> for Plain {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Patient<TcpStream>>;
     type Error = BoxError;
     type Future = Connecting<Self::Response>;
 
@@ -92,14 +101,14 @@ impl Service<Uri> for Plain {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let Self { egress, patience } = self.clone();
+        let Self { egress, patience, write_timeout } = self.clone();
         Box::pin(async move {
             let host = uri.host().ok_or("the upstream's address has no host")?;
             let standard = if uri.scheme_str() == Some("https") { 443 } else { 80 };
             let port = uri.port_u16().unwrap_or(standard);
             let stream = egress.connect(Purpose::Upstream, host, port, patience).await?;
             stream.set_nodelay(true)?;
-            Ok(TokioIo::new(stream))
+            Ok(TokioIo::new(Patient::new(stream, write_timeout)))
         })
     }
 }
@@ -117,7 +126,7 @@ pub(super) struct Connector {
 pub(super) struct TooSlow;
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = MaybeHttpsStream<TokioIo<Patient<TcpStream>>>;
     type Error = BoxError;
     type Future = Connecting<Self::Response>;
 

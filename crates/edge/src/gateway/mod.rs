@@ -63,7 +63,7 @@ pub struct GatewaySettings {
     pub connect_timeout: Duration,
     /// How long an upstream may take to answer after it was sent all, or the last piece.
     pub answer_timeout: Duration,
-    /// How long nothing may move in an open call.
+    /// How long nothing may move in an open call, and an upstream take nothing of what it is sent.
     pub idle_timeout: Duration,
     pub clock: Clock,
     /// The beginning of request ids made here, different at each start.
@@ -119,7 +119,7 @@ impl Gateway {
         let (trusted, clock) = (settings.trusted.clone(), Arc::clone(&settings.clock));
         Self {
             decider: Decider::new(index, meters, failures, limiter, trusted, clock),
-            pools: Pools::new(egress, upstream_tls, settings.connect_timeout),
+            pools: Pools::new(egress, upstream_tls, settings.connect_timeout, settings.idle_timeout),
             targets: Targets::default(),
             open: Arc::default(),
             tunnels: TaskTracker::new(),

@@ -6,10 +6,13 @@ use std::time::Duration;
 use claviger_egress::Rules;
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
-use crate::scene::{Behind, Scene, Setup, problem, routing, text, whole};
+use crate::scene::{Behind, PATIENCE, Scene, Setup, problem, routing, text, whole};
 use crate::streams::channel;
+
+/// More than fits into the buffers of four sockets.
+const LARGE: usize = 64 << 20;
 
 /// An upstream that says these bytes to whoever comes, and ends.
 async fn saying(bytes: &'static [u8]) -> String {
@@ -120,6 +123,42 @@ async fn an_open_answer_in_which_nothing_moves_ends() {
     let ended = tokio::time::timeout(Duration::from_secs(4), response.into_body().collect()).await;
     assert!(ended.expect("within its time").is_err());
     drop(sender);
+}
+
+/// An upstream that answers before it was sent all, reads no more of it, and never ends.
+async fn hasty() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4_096]).await;
+            let _ = stream.write_all(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n").await;
+            kept.push(stream);
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn an_upload_that_its_upstream_does_not_take_ends() {
+    let scene = Scene::new(&[&hasty().await]).await;
+    let stream = TcpStream::connect(scene.address).await.expect("the gateway");
+    let (mut reader, mut writer) = stream.into_split();
+    let head = format!(
+        "POST /orders HTTP/1.1\r\nHost: a\r\nX-API-Key: {}\r\nContent-Length: {LARGE}\r\n\r\n",
+        scene.key
+    );
+    let sending = tokio::spawn(async move {
+        writer.write_all(head.as_bytes()).await?;
+        writer.write_all(&vec![7; LARGE]).await
+    });
+    let mut answer = Vec::new();
+    let ended = tokio::time::timeout(PATIENCE * 20, reader.read_to_end(&mut answer)).await;
+    // A reset is an end too.
+    let _ = ended.expect("the gateway ends the connection");
+    assert!(answer.starts_with(b"HTTP/1.1 413"));
+    assert!(sending.await.expect("no panic").is_err(), "not all of it was taken");
 }
 
 #[tokio::test]
