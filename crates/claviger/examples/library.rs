@@ -98,14 +98,17 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
 /// revoked meanwhile lets nobody in.
 async fn start(node: &Arc<DataNode>) -> anyhow::Result<()> {
     let starting = Arc::clone(node);
-    if let Started::Waiting(refused) = tokio::task::spawn_blocking(move || starting.start()).await?? {
-        println!("not started from a snapshot: {refused}");
+    match tokio::task::spawn_blocking(move || starting.start()).await?? {
+        Started::FromSnapshot { age_seconds, .. } => {
+            println!("started from its snapshot, {age_seconds} s old")
+        }
+        Started::Waiting(refused) => println!("not started from a snapshot: {refused}"),
     }
     match node.catch_up(CATCH_UP).await {
         Some(Err(removed @ FollowError::Removed)) => return Err(removed.into()),
         Some(Err(error)) => println!("deciding from the snapshot: {error}"),
         None => println!("deciding from the snapshot: the database does not answer"),
-        Some(Ok(_)) => {}
+        Some(Ok(position)) => println!("heard what the log said since, up to position {}", position.0),
     }
     Ok(())
 }

@@ -260,7 +260,7 @@ impl Claviger {
 /// A running example of the workspace. Killed when dropped.
 #[derive(Debug)]
 pub struct Example {
-    _process: Process,
+    process: Process,
     _logs: TempDir,
     listen: Port,
 }
@@ -289,13 +289,18 @@ impl Claviger {
         let mut process =
             Process::start("the example", command.args(arguments), &log, Signal::KILL, logs.path());
         process.wait_until("answering", || probe::status(listen.address(), "/").is_some());
-        Example { _process: process, _logs: logs, listen }
+        Example { process, _logs: logs, listen }
     }
 }
 
 impl Example {
     pub fn url(&self) -> String {
         format!("http://{}", self.listen.address())
+    }
+
+    /// All that it has written to its output and error output.
+    pub fn log(&self) -> String {
+        self.process.log()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use claviger_testkit::Server;
+use claviger_testkit::{DataNode, Server};
 use serde_json::json;
 
 use super::installation::Installation;
@@ -125,23 +125,21 @@ fn f5_a_node_restarted_without_its_database_serves_from_its_snapshot() {
 
 #[test]
 fn f4_what_was_ended_while_a_node_was_down_is_refused_from_its_first_answer_on() {
-    let mut scene = Installation::on_its_own_postgres();
+    let scene = Installation::new();
     let node = scene.enrol("edge");
     let server = node.claviger.gateway();
     scene.wait_until_in_sync(&node);
     assert_eq!(scene.ask(&server).0, 200);
     server.kill();
     scene.act("suspend");
-    let mut postgres = scene.postgres.take().unwrap();
-    // It starts, and can't hear of anything until it could have answered from its snapshot alone.
-    postgres.freeze();
     let mut server = node.claviger.gateway_beginning();
-    server.wait_for_log("started from the snapshot");
-    assert!(!server.log().contains("heard what the log said since"));
-    postgres.thaw();
     server.wait_until_alive();
     assert_eq!(scene.ask(&server), (401, "suspended".to_owned()));
-    scene.postgres = Some(postgres);
+    // It could have answered by its snapshot alone, and waited until it had heard.
+    let log = server.log();
+    let at = |words: &str| log.find(words).unwrap_or_else(|| panic!("no {words:?} in {log}"));
+    let (heard, listening) = (at("heard what the log said since"), at(" listening "));
+    assert!(at("started from the snapshot") < heard && heard < listening, "{log}");
 }
 
 #[test]
@@ -166,30 +164,57 @@ fn past_max_staleness_a_node_fails_closed_and_says_so() {
     scene.wait_until("deciding again", || scene.ask(&server).0 == 200);
 }
 
+/// Makes all connections of the node hang while one of them reads from this table, as when a firewall forgets them: nobody
+/// says that they are over. `begin` is done before that one reads.
+fn hang_while_it_reads<T>(
+    scene: &mut Installation,
+    node: &DataNode,
+    table: &str,
+    begin: impl FnOnce() -> T,
+) -> T {
+    let mut postgres = scene.postgres.take().unwrap();
+    let database = &scene.database;
+    let ask = |sql: &str| database.ask_as(database.url(), sql).unwrap();
+    let begun = std::thread::scope(|scope| {
+        // Far longer than it is needed: it is ended below, which its own words are an error about.
+        scope.spawn(|| {
+            database.ask_as(database.url(), &format!("BEGIN; LOCK TABLE {table}; SELECT pg_sleep(60)"))
+        });
+        let locked = format!(
+            "SELECT pid FROM pg_locks WHERE relation = '{table}'::regclass AND mode = 'AccessExclusiveLock' AND granted"
+        );
+        scene.wait_until("locked", || !ask(&locked).is_empty());
+        let begun = begin();
+        let of_node = format!("SELECT pid FROM pg_stat_activity WHERE usename = '{}'", node.role);
+        let reading = format!("{of_node} AND wait_event_type = 'Lock'");
+        scene.wait_until("reading", || !ask(&reading).is_empty());
+        ask(&of_node).lines().for_each(|session| postgres.freeze_session(session.parse().unwrap()));
+        ask(&format!("SELECT pg_terminate_backend(pid) FROM ({locked}) AS holders"));
+        begun
+    });
+    scene.postgres = Some(postgres);
+    begun
+}
+
 #[test]
 fn f4_connections_that_hang_are_given_up_and_what_was_missed_is_heard_over_others() {
     let mut scene = Installation::on_its_own_postgres();
     let node = scene.enrol("edge");
     let server = node.claviger.gateway();
     scene.wait_until_in_sync(&node);
-    let (database, postgres) = (&scene.database, scene.postgres.as_mut().unwrap());
-    std::thread::scope(|scope| {
-        // So that the node is in the middle of reading when its connections hang.
-        scope.spawn(|| database.run("BEGIN; LOCK TABLE log_head; SELECT pg_sleep(2); COMMIT"));
-        let reading = format!(
-            "SELECT pid FROM pg_stat_activity WHERE usename = '{}' AND wait_event_type = 'Lock'",
-            node.role
-        );
-        let ask = |sql: &str| database.ask_as(database.url(), sql).unwrap();
-        while ask(&reading).is_empty() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        // As when a firewall forgets them: nobody says that they are over.
-        let all = ask(&format!("SELECT pid FROM pg_stat_activity WHERE usename = '{}'", node.role));
-        all.lines().for_each(|session| postgres.freeze_session(session.parse().unwrap()));
-    });
+    hang_while_it_reads(&mut scene, &node, "log_head", || ());
     scene.act("suspend");
     scene.wait_until("suspended", || scene.ask(&server).1 == "suspended");
     scene.wait_until_in_sync(&node);
+    scene.postgres.as_mut().unwrap().thaw();
+}
+
+#[test]
+fn a_node_whose_connections_hang_while_it_loads_loads_over_others() {
+    let mut scene = Installation::on_its_own_postgres();
+    let node = scene.enrol("edge");
+    let mut server = hang_while_it_reads(&mut scene, &node, "nodes", || node.claviger.gateway_beginning());
+    server.wait_until_alive();
+    scene.wait_until("deciding", || scene.ask(&server).0 == 200);
     scene.postgres.as_mut().unwrap().thaw();
 }
