@@ -7,7 +7,7 @@ use claviger_domain::applications::ApplicationStatus;
 use claviger_domain::event::Position;
 use claviger_domain::id::KeySetId;
 use claviger_domain::time::Timestamp;
-use claviger_store::{ApplicationRow, GrantRow, Reader};
+use claviger_store::{ApplicationRow, GrantRow, Reader, heard, heard_over_all};
 use claviger_verify::{
     ApiFacts, ApplicationFacts, EnvironmentFacts, Index, KeyFacts, LoadError, Loader, PermissionGroupFacts,
     ServiceKeyFacts, SharedKeyFacts, SubscriptionFacts,
@@ -27,7 +27,7 @@ impl Service {
     /// The same, by one who holds the follower.
     pub(crate) async fn load_locked(&self) -> Result<(), Error> {
         let started = Instant::now();
-        let mut reader = self.state.store.read_to_follow().await?;
+        let mut reader = heard(self.state.store.read_to_follow()).await?;
         let now = self.now();
         // All is read before anything is shown: a read that fails leaves both as they were.
         let (groups, keys) = control(&mut reader).await?;
@@ -42,15 +42,15 @@ impl Service {
 /// Fills the index from the tables as `reader` sees them at `now`, and answers the position of the log that they
 /// stand at.
 pub async fn load_index(reader: &mut Reader, index: &Index, now: Timestamp) -> Result<Position, Error> {
-    let position = reader.position().await?;
-    let mut loader = index.loader(reader.key_count().await?);
+    let position = heard(reader.position()).await?;
+    let mut loader = index.loader(heard_over_all(reader.key_count()).await?);
     fill(reader, &mut loader).await?;
     loader.finish(position, now).map_err(Error::internal)?;
     Ok(position)
 }
 
 async fn fill(reader: &mut Reader, loader: &mut Loader<'_>) -> Result<(), Error> {
-    for environment in reader.all_environments().await? {
+    for environment in heard_over_all(reader.all_environments()).await? {
         loader.environment(EnvironmentFacts::from(&environment));
     }
     reader.each_api(|api| loader.api(ApiFacts::from(&api))).await?;
@@ -71,7 +71,7 @@ async fn fill(reader: &mut Reader, loader: &mut Loader<'_>) -> Result<(), Error>
         permissions: grant.permissions,
     };
     reader.each_grant(|grant| note(loader.subscription(subscription(grant)))).await?;
-    for row in reader.shared_key_rows().await? {
+    for row in heard_over_all(reader.shared_key_rows()).await? {
         loader.shared_key(SharedKeyFacts::of(&row.shared_key, row.digest, row.secret));
     }
     match fault {
@@ -97,6 +97,6 @@ async fn control(reader: &mut Reader) -> Result<(Vec<PermissionGroupFacts>, Vec<
         .iter()
         .map(|group| PermissionGroupFacts { id: group.id, permissions: allowed(group) })
         .collect();
-    let rows = reader.service_key_rows().await?;
+    let rows = heard_over_all(reader.service_key_rows()).await?;
     Ok((groups, rows.iter().map(|row| ServiceKeyFacts::of(&row.service_key, row.digest)).collect()))
 }

@@ -6,6 +6,7 @@ use futures::StreamExt as _;
 use crate::columns::Columns;
 use crate::error::StoreError;
 use crate::reader::Reader;
+use crate::silence::heard_rows;
 use crate::statements::Statement;
 use crate::value::values;
 
@@ -26,7 +27,7 @@ impl Reader {
         mut take: impl FnMut(T) + Send,
     ) -> Result<(), StoreError> {
         self.flush().await?;
-        let mut rows = self.connection.stream(statement.text(), values![])?;
+        let mut rows = heard_rows(self.connection.stream(statement.text(), values![])?);
         while let Some(row) = rows.next().await {
             let row = row?;
             let mut columns = Columns::of(&row, T::TABLE);

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::dialect::Database;
+use crate::silence::wakes_up;
 
 /// How long the listener waits after it lost PostgreSQL.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -79,7 +80,7 @@ async fn listen(database: Database, sender: Arc<watch::Sender<u64>>) {
             Ok(Some(mut listener)) => {
                 // What was committed while nobody listened is found now.
                 ring(&sender);
-                while let Ok(Some(_)) = listener.try_recv().await {
+                while wakes_up(&mut listener).await {
                     ring(&sender);
                 }
             }

@@ -400,7 +400,7 @@ impl Database {
         let connect = followers.connect_options().as_ref().clone();
         let own = followers.options().clone().max_connections(1).connect_lazy_with(connect);
         let mut listener = PgListener::connect_with(&own).await?;
-        listener.listen(CHANNEL).await?;
+        silence::heard(async { Ok(listener.listen(CHANNEL).await?) }).await?;
         Ok(Some(listener))
     }
 

@@ -75,7 +75,7 @@ pub use policy_templates::{PolicyTemplateFilter, PolicyTemplateSort};
 pub use reader::Reader;
 pub use service_keys::{ServiceKeyFilter, ServiceKeyRow, ServiceKeySort};
 pub use shared_keys::{SharedKeyFilter, SharedKeyRow, SharedKeySort};
-pub use silence::heard;
+pub use silence::{heard, heard_over_all};
 pub use snapshot::{ApplicationRow, GrantRow, Holder};
 pub use store::{Options, Store};
 pub use subscriptions::{SubscriptionFilter, SubscriptionSort};

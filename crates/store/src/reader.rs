@@ -13,6 +13,7 @@ use crate::error::StoreError;
 use crate::key_sets::pending::PendingKeySets;
 use crate::list::Assembly;
 use crate::log;
+use crate::silence::heard_rows;
 use crate::statements::Statement;
 use crate::value::Value;
 use crate::write::{Write, Writes};
@@ -184,7 +185,7 @@ impl Reader {
         mut take: impl FnMut(T) + Send,
     ) -> Result<(), StoreError> {
         self.flush().await?;
-        let mut rows = self.connection.stream(sql, values)?;
+        let mut rows = heard_rows(self.connection.stream(sql, values)?);
         while let Some(row) = rows.next().await {
             take(T::from_row(&mut Columns::of(&row?, T::TABLE))?);
         }

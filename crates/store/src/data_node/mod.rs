@@ -23,7 +23,7 @@ use crate::columns::{Columns, FromRow};
 use crate::dialect::{self, Access, Database, Reading};
 use crate::error::StoreError;
 use crate::reader::Reader;
-use crate::silence::heard;
+use crate::silence::{heard, heard_over_all, heard_rows};
 use crate::statements::statements;
 use crate::store::Options;
 use crate::value::values;
@@ -119,13 +119,13 @@ impl DataNodeReader {
 
     /// How many Keys there are.
     pub async fn key_count(&mut self) -> Result<usize, StoreError> {
-        let count: Option<i64> = self.0.optional(KEYS, values![]).await?;
+        let count: Option<i64> = heard_over_all(self.0.optional(KEYS, values![])).await?;
         Ok(count.and_then(|count| count.try_into().ok()).unwrap_or_default())
     }
 
     /// Whether the node's enrolment stands.
     pub async fn is_enrolled(&mut self, id: NodeId) -> Result<bool, StoreError> {
-        let nodes: Vec<Enrolled> = self.0.all(NODES, values![]).await?;
+        let nodes: Vec<Enrolled> = heard(self.0.all(NODES, values![])).await?;
         Ok(nodes.iter().any(|node| node.id == id))
     }
 
@@ -135,7 +135,7 @@ impl DataNodeReader {
         kind: RowKind,
         mut take: impl FnMut(DecidingRow) -> ControlFlow<()> + Send,
     ) -> Result<(), StoreError> {
-        let mut rows = self.0.stream::<row::Unnamed>(ROWS.text(), values![kind.as_str()]).await?;
+        let mut rows = heard_rows(self.0.stream::<row::Unnamed>(ROWS.text(), values![kind.as_str()]).await?);
         while let Some(row) = rows.next().await {
             if take(row?.of(kind)).is_break() {
                 break;

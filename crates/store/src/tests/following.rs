@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use claviger_testkit::Postgres;
+
 use super::Place;
+use crate::Store;
 use crate::changes::Changes;
 use crate::data_node::DataNodeStore;
 use crate::store::Options;
@@ -25,4 +28,22 @@ async fn who_listens_and_who_reads_all_rows_leave_the_follower_its_connection() 
     base.key_count().await.unwrap();
     let follower = node.read().await;
     follower.expect("a connection to follow by").key_count().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_listener_whose_connection_hangs_is_given_up_and_another_one_hears() {
+    let mut postgres = Postgres::start();
+    let database = postgres.create_database();
+    let store = Store::open(database.url(), Options::default()).await.unwrap();
+    let mut changes = store.changes();
+    wake_up(&mut changes).await;
+    let listens = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
+    let listener = database.ask_as(database.url(), listens).unwrap();
+    postgres.freeze_session(listener.parse().unwrap());
+    // The next one rings when it begins to listen.
+    wake_up(&mut changes).await;
+    database.run("NOTIFY claviger_log");
+    wake_up(&mut changes).await;
+    postgres.thaw();
+    store.close().await;
 }
