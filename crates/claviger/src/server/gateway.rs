@@ -119,6 +119,7 @@ fn settings(configuration: &Configuration, deciding: &Deciding) -> GatewaySettin
     GatewaySettings {
         trusted: TrustedPeers::new(configuration.doors.trusted.clone()),
         environment: options.environment.clone(),
+        calls: listeners::calls_of_gateway(),
         connect_timeout: options.connect_timeout,
         answer_timeout: options.answer_timeout,
         idle_timeout: options.idle_timeout,

@@ -13,6 +13,8 @@ use crate::configuration::Configuration;
 const OWN_FILES: u64 = 256;
 /// Fewer files than these leave the gateway fewer than 64 callers at once: such a server would seem to hang.
 const FEWEST_FILES: u64 = OWN_FILES + 4 * 64;
+/// A fourth for the gateway's callers, and another for its upstreams.
+const GATEWAY_PART: u64 = 4;
 /// A few collectors of metrics, each with a connection that it keeps.
 pub(super) const FOR_MONITORING: Limits = Limits { connections: 64, ..Limits::DEFAULT };
 /// Proxies, each with a connection for each of its threads, on which it asks of all its callers.
@@ -71,14 +73,22 @@ pub(super) fn limits() -> Limits {
 
 /// What the gateway's address allows: each of its callers may need a connection to an upstream too.
 pub(super) fn limits_of_gateway() -> Limits {
-    limits_of(4)
+    limits_of(GATEWAY_PART)
+}
+
+/// How many calls the gateway may have open: one connection in HTTP/2 carries many, and each may need one to an upstream.
+pub(super) fn calls_of_gateway() -> usize {
+    room(GATEWAY_PART)
 }
 
 /// This part of the files that are there for callers.
 fn limits_of(part: u64) -> Limits {
+    Limits { connections: room(part).min(Limits::DEFAULT.connections), ..Limits::DEFAULT }
+}
+
+fn room(part: u64) -> usize {
     let room = most_files().saturating_sub(OWN_FILES) / part;
-    let connections = usize::try_from(room).unwrap_or(usize::MAX);
-    Limits { connections: connections.min(Limits::DEFAULT.connections), ..Limits::DEFAULT }
+    usize::try_from(room).unwrap_or(usize::MAX)
 }
 
 /// Refuses to start where callers would only wait for each other.

@@ -8,6 +8,7 @@ mod connector;
 mod cors;
 mod headers;
 mod open;
+mod places;
 mod problems;
 mod trace;
 mod tunnel;
@@ -45,6 +46,7 @@ use self::connector::Pools;
 use self::cors::Grant;
 use self::headers::Arrival;
 use self::open::{OpenCall, OpenCalls};
+use self::places::CallPlaces;
 use self::trace::Traces;
 use self::upstreams::{Target, Targets};
 use crate::answer::{self, Problem};
@@ -59,6 +61,8 @@ pub struct GatewaySettings {
     pub trusted: TrustedPeers,
     /// The Environment that this listener is for; `None`: the credential's own counts.
     pub environment: Option<String>,
+    /// How many calls may be open. Further ones wait until one ends, as long as for an upstream to be connected to.
+    pub calls: usize,
     /// How long an upstream may take to be connected to.
     pub connect_timeout: Duration,
     /// How long an upstream may take to answer after it was sent all, or the last piece.
@@ -88,6 +92,7 @@ pub struct Gateway {
     pools: Pools,
     targets: Targets,
     open: Arc<OpenCalls>,
+    places: CallPlaces,
     tunnels: TaskTracker,
     traces: Traces,
     request_ids: RequestIds,
@@ -122,6 +127,7 @@ impl Gateway {
             pools: Pools::new(egress, upstream_tls, settings.connect_timeout, settings.idle_timeout),
             targets: Targets::default(),
             open: Arc::default(),
+            places: CallPlaces::new(settings.calls),
             tunnels: TaskTracker::new(),
             traces: Traces::new(settings.trace_seed),
             request_ids: RequestIds::new(format!("{}-g", settings.request_id_prefix)),
@@ -315,7 +321,7 @@ impl Gateway {
         let refused = || call.refused().map(|code| Problem::of(code, passage.basic));
         tokio::select! {
             biased;
-            answered = self.try_in_order(&passage.targets, parts, Outgoing::new(body)) => {
+            answered = self.send_in_turn(passage, parts, Outgoing::new(body)) => {
                 answered.map_err(|problem| refused().unwrap_or(problem))
             }
             () = call.cut().cancelled() => Err(refused().unwrap_or(problems::ENDING)),
@@ -324,6 +330,18 @@ impl Gateway {
                 Err(if caller_is_slow { problems::CALLER_TIMED_OUT } else { problems::TIMED_OUT })
             }
         }
+    }
+
+    /// Sends the call once there is a place for it, which it has until it is over.
+    async fn send_in_turn(
+        &self,
+        passage: &Passage,
+        parts: Parts,
+        body: Outgoing,
+    ) -> Result<Response<Incoming>, Problem> {
+        let place = self.places.take(self.settings.connect_timeout, || self.decider.now()).await;
+        passage.call.take(place.ok_or(problems::FULL)?);
+        self.try_in_order(&passage.targets, parts, body).await
     }
 
     /// Tries one upstream after the other, for as long as nothing was sent.

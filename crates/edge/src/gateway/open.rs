@@ -14,6 +14,7 @@ use claviger_domain::time::Timestamp;
 use claviger_verify::Credential;
 use hyper::body::Incoming;
 use parking_lot::Mutex;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -55,6 +56,8 @@ pub(super) struct OpenCall {
     cut: CancellationToken,
     /// What it came on, if that has no other call.
     connection: Option<Hold>,
+    /// Its place among the calls that may be open.
+    place: OnceLock<OwnedSemaphorePermit>,
     /// What still comes from the caller, and from the upstream.
     bodies: [OnceLock<Weak<Held>>; 2],
     why: OnceLock<Code>,
@@ -96,6 +99,7 @@ impl OpenCalls {
             due_at: AtomicI64::new(NOW),
             cut: CancellationToken::new(),
             connection,
+            place: OnceLock::new(),
             bodies: [const { OnceLock::new() }; 2],
             why: OnceLock::new(),
             began: Instant::now(),
@@ -200,6 +204,12 @@ impl OpenCall {
 
     pub(super) fn cut(&self) -> &CancellationToken {
         &self.cut
+    }
+
+    /// Takes a place until the call is over.
+    pub(super) fn take(&self, place: OwnedSemaphorePermit) {
+        // It is sent once, and so needs one place.
+        let _ = self.place.set(place);
     }
 
     /// Keeps the account until the call is over.

@@ -40,6 +40,11 @@ pub(super) const CALLER_TIMED_OUT: Problem = Problem::new(
 );
 pub(super) const ENDING: Problem =
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "behind", "The gateway is ending; try again.");
+pub(super) const FULL: Problem = Problem::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "behind",
+    "As many calls are open at the gateway as may be; try again.",
+);
 pub(super) const STARTING: Problem = Problem::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "behind",

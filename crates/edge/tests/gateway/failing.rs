@@ -162,6 +162,26 @@ async fn an_upload_that_its_upstream_does_not_take_ends() {
 }
 
 #[tokio::test]
+async fn as_many_calls_as_may_be_and_others_wait_for_a_while() {
+    let (sender, body) = channel();
+    let body = std::sync::Mutex::new(Some(body));
+    let body = std::sync::Arc::new(body);
+    let behind = Behind::start(move |_| {
+        let first = body.lock().expect("nobody panicked").take();
+        async move { http::Response::new(first.unwrap_or_else(|| whole("second"))) }
+    })
+    .await;
+    let setup = Setup { calls: Some(1), ..Setup::default() };
+    let scene = Scene::with(routing(&[&behind.url()]), setup).await;
+    let first = scene.send_h2(scene.request("GET", "/orders", whole(""))).await;
+    assert_eq!(problem(scene.get("/orders").await).await, (503, "behind".to_owned()));
+    assert_eq!(behind.count(), 1, "the second had to wait");
+    drop(sender);
+    assert_eq!(text(first).await, "");
+    assert_eq!(text(scene.get("/orders").await).await, "second");
+}
+
+#[tokio::test]
 async fn c1_what_must_not_be_reached_is_502_and_gets_no_packet() {
     let own = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = own.local_addr().expect("its address");

@@ -77,6 +77,8 @@ pub(crate) struct Setup {
     pub(crate) trusted: Vec<IpNet>,
     /// How many connections may be open, if fewer than by default.
     pub(crate) connections: Option<usize>,
+    /// How many calls may be open, if fewer.
+    pub(crate) calls: Option<usize>,
 }
 
 pub(crate) fn routing(upstreams: &[&str]) -> Routing {
@@ -98,7 +100,8 @@ impl Scene {
         let settings = GatewaySettings {
             trusted: TrustedPeers::new(setup.trusted),
             environment: setup.environment,
-            connect_timeout: PATIENCE,
+            calls: setup.calls.unwrap_or(Limits::DEFAULT.connections),
+            connect_timeout: PATIENCE / 2,
             answer_timeout: PATIENCE,
             idle_timeout: PATIENCE * 2,
             clock: Arc::new(move || Timestamp::from_micros(clock.load(Ordering::Relaxed))),
