@@ -18,6 +18,9 @@
 //!   is told from the log, which has the reveal.
 //! - after 3, the caller gone: the same, by 4, for which the end of the process waits. Until 4 is committed the value
 //!   counts as shown; if the database is away for longer than 4 is tried, it is lost.
+//! - 3 is committed, but the connection was lost before PostgreSQL said so: the caller is answered `unavailable`, and the
+//!   value is lost unseen. It is not put back, since nobody knows who wiped it: a rival that did has seen it. The remedy
+//!   is to regenerate the Key.
 //! - after 3, the process killed before its answer left or before 4: the value is lost, as that of every act that tells it
 //!   in its answer would be. The other order would show it twice; the remedy is to regenerate the Key.
 
