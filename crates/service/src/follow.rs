@@ -89,6 +89,8 @@ impl Service {
             self.load_locked().await?;
         }
         loop {
+            // Before it is read: what is committed meanwhile is news for the next time.
+            let asked = self.now();
             let mut reader = heard(self.state.store.read_to_follow()).await?;
             let events = heard(reader.events_after(follower.position(), STEP)).await?;
             drop(reader);
@@ -102,8 +104,8 @@ impl Service {
                     self.load_locked().await?;
                 }
             }
-            follower.index.contact(self.now());
-            follower.control.contact(self.now());
+            follower.index.contact(asked);
+            follower.control.contact(asked);
             if events.len() < STEP as usize {
                 return Ok(follower.position());
             }

@@ -90,6 +90,33 @@ async fn a_load_that_fails_half_way_leaves_nothing_unknown(world: World) {
     assert!(signed_in(&key.value));
 }
 
+/// What is committed while an answer is waited for is not in it: the log was heard of when it was asked for, not later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contact_counts_from_when_the_log_was_asked_for() {
+    use sqlx::{Connection as _, Executor as _, PgConnection};
+    let world = World::on_postgres().await;
+    let mut writer = PgConnection::connect(world.database_url()).await.expect("a database");
+    writer.execute("BEGIN; LOCK TABLE log").await.expect("locked");
+    let asked = world.now();
+    let service = world.service.clone();
+    let following = tokio::spawn(async move { service.follow().await });
+    let mut observer = PgConnection::connect(world.database_url()).await.expect("a database");
+    let waits =
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while observer.fetch_optional(waits).await.expect("an answer").is_none() {
+        assert!(!following.is_finished(), "it did not wait");
+        tokio::task::yield_now().await;
+    }
+    world.set_time(asked.plus_seconds(4));
+    writer.execute("COMMIT").await.expect("let go");
+    following.await.expect("no panic").expect("followed");
+    for standing in
+        [world.service.index().standing(world.now()), world.service.control().standing(world.now())]
+    {
+        assert_eq!(standing.last_contact, asked);
+    }
+}
+
 /// The enrolment of a data node ends when it is removed, however lively it is.
 async fn a_data_node_is_removed_in_any_state(world: World) {
     let request = world.owner.request();

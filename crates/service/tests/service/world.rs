@@ -154,6 +154,10 @@ impl World {
         }
     }
 
+    pub(crate) fn database_url(&self) -> &str {
+        &self.place.url
+    }
+
     /// Where the first node's keeper has its files.
     pub(crate) fn folder(&self) -> &Path {
         self.place.folder.path()
