@@ -13,19 +13,27 @@ statements! {
                ('data_node_log', 'SELECT'), ('data_node_rows', 'SELECT'), ('node_reports', 'INSERT'), \
                ('usage_batches', 'INSERT')) AS needed (name, act) \
                WHERE NOT has_table_privilege(needed.name, needed.act) ORDER BY 1";
+    // What a sequence is asked for is refused as a question about a table, and the other way round; and each version
+    // refuses the acts of later ones.
     SURPLUS = "SELECT classes.relname || ' (' || acts.act || ')' FROM pg_class AS classes \
-               CROSS JOIN (VALUES ('SELECT', true), ('INSERT', true), ('UPDATE', true), ('DELETE', false), \
-               ('TRUNCATE', false)) AS acts (act, on_columns) \
-               WHERE classes.relkind IN ('r', 'v', 'm', 'p') \
+               CROSS JOIN (VALUES ('SELECT', true, 0), ('INSERT', true, 0), ('UPDATE', true, 0), ('REFERENCES', true, 0), \
+               ('DELETE', false, 0), ('TRUNCATE', false, 0), ('TRIGGER', false, 0), ('MAINTAIN', false, 170000), \
+               ('USAGE', false, 0)) AS acts (act, on_columns, since) \
+               WHERE classes.relkind IN ('r', 'v', 'm', 'p', 'f', 'S') \
                AND classes.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) \
-               AND CASE WHEN acts.on_columns THEN has_any_column_privilege(classes.oid, acts.act) \
+               AND CASE WHEN CAST(current_setting('server_version_num') AS INTEGER) < acts.since THEN false \
+               WHEN classes.relkind = 'S' AND acts.act IN ('SELECT', 'UPDATE', 'USAGE') \
+               THEN has_sequence_privilege(classes.oid, acts.act) \
+               WHEN classes.relkind = 'S' OR acts.act = 'USAGE' THEN false \
+               WHEN acts.on_columns THEN has_any_column_privilege(classes.oid, acts.act) \
                ELSE has_table_privilege(classes.oid, acts.act) END \
                AND NOT (acts.act = 'SELECT' AND classes.relname IN ('data_node_head', 'data_node_log', 'data_node_rows')) \
                AND NOT (acts.act = 'INSERT' AND classes.relname IN ('node_reports', 'usage_batches')) ORDER BY 1";
     CLOCK = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
 }
 
-/// What a role may do with the tables and views of the schema, or with any column of them, beside what it should.
+/// What a role may do with the tables, views and sequences of the schema, or with any column of them, beside what it
+/// should.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleRights {
     /// What it needs and may not do: a table with the act.

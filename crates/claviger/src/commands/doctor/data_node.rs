@@ -100,7 +100,7 @@ async fn examine_rights(reader: &mut DataNodeReader, seen: &mut Examination) -> 
         findings.push(Finding::error("role", detail));
     }
     seen.note(
-        "of this schema's tables and views, its role reads three, adds to two, and may do nothing else",
+        "of this schema's tables, views and sequences, its role reads three, adds to two, and may do nothing else",
         findings,
     );
     Ok(())
