@@ -172,7 +172,8 @@ impl OpenCall {
     fn end(self: &Arc<Self>) {
         self.cut.cancel();
         for body in self.bodies.iter().filter_map(OnceLock::get).filter_map(Weak::upgrade) {
-            drop(body.lock().take());
+            let body = body.lock().take();
+            drop(body);
         }
         if let Some(connection) = self.connection.as_ref().map(|hold| hold.end.clone()) {
             let call = Arc::downgrade(self);
