@@ -5,6 +5,8 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write as _};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use claviger_domain::event::Position;
 use claviger_domain::secret::{Digest, DigestKey};
@@ -74,14 +76,39 @@ fn header(decoder: &mut Decoder<BufReader<File>>) -> io::Result<Header> {
     Ok((owner, Place { epoch, position, hash }, keys))
 }
 
+/// The one who writes the file that stands aside, until it has taken its place or is given up.
+pub(super) struct Alone(Arc<AtomicBool>);
+
+impl Alone {
+    pub(super) fn claim(taken: &Arc<AtomicBool>) -> io::Result<Self> {
+        if taken.swap(true, Ordering::AcqRel) {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another snapshot is being written"));
+        }
+        Ok(Self(Arc::clone(taken)))
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 /// A base in the making, aside of the one that is there.
 pub(crate) struct BaseWriter {
     encoder: Encoder<BufWriter<File>>,
     place: Place,
+    alone: Alone,
 }
 
 impl BaseWriter {
-    pub(super) fn begin(path: &Path, identity: &Identity, place: Place, keys: usize) -> io::Result<Self> {
+    pub(super) fn begin(
+        path: &Path,
+        alone: Alone,
+        identity: &Identity,
+        place: Place,
+        keys: usize,
+    ) -> io::Result<Self> {
         let file = files::begin(&files::aside(path))?;
         let mut encoder = Encoder::new(BufWriter::with_capacity(BUFFER, file));
         encoder.raw(MAGIC)?;
@@ -92,7 +119,7 @@ impl BaseWriter {
         encoder.i64(place.position.0)?;
         encoder.raw(&place.hash)?;
         encoder.u32(u32::try_from(keys).unwrap_or(u32::MAX))?;
-        Ok(Self { encoder, place })
+        Ok(Self { encoder, place, alone })
     }
 
     pub(crate) fn row(&mut self, row: &DecidingRow) -> io::Result<()> {
@@ -104,7 +131,7 @@ impl BaseWriter {
     pub(crate) fn end(mut self) -> io::Result<Written> {
         self.encoder.raw(&[END])?;
         let (out, hash) = self.encoder.finish();
-        Ok(Written { out, hash, place: self.place })
+        Ok(Written { out, hash, place: self.place, alone: self.alone })
     }
 }
 
@@ -113,6 +140,7 @@ pub(crate) struct Written {
     out: BufWriter<File>,
     hash: [u8; 32],
     place: Place,
+    alone: Alone,
 }
 
 impl Written {
@@ -124,7 +152,7 @@ impl Written {
         let seal = seal(key, MAGIC, self.hash);
         self.out.write_all(seal.as_bytes())?;
         let file = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(SealedFile { sealed: Sealed { place: self.place, seal }, file })
+        Ok(SealedFile { sealed: Sealed { place: self.place, seal }, file, _alone: self.alone })
     }
 }
 
@@ -132,6 +160,7 @@ impl Written {
 pub(super) struct SealedFile {
     sealed: Sealed,
     file: File,
+    _alone: Alone,
 }
 
 impl SealedFile {

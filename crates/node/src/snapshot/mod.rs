@@ -12,6 +12,8 @@ mod marker;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use claviger_domain::event::Position;
 use claviger_domain::id::NodeId;
@@ -25,6 +27,7 @@ pub(crate) use marker::Marker;
 
 use crate::error::Refused;
 use crate::files;
+use base::Alone;
 
 /// Whose snapshots are believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +58,8 @@ pub struct Snapshots {
     data: PathBuf,
     key: DigestKey,
     identity: Identity,
+    /// Whether a base is being written: there is one file aside.
+    writing: Arc<AtomicBool>,
 }
 
 /// A snapshot that fits together. Nothing of it was shown to a reader yet.
@@ -85,8 +90,8 @@ pub(crate) struct Allowed {
 
 impl Snapshots {
     /// What stands in the folder `node` of the data folder, sealed under `key`.
-    pub const fn new(data: PathBuf, key: DigestKey, identity: Identity) -> Self {
-        Self { data, key, identity }
+    pub fn new(data: PathBuf, key: DigestKey, identity: Identity) -> Self {
+        Self { data, key, identity, writing: Arc::default() }
     }
 
     pub(crate) fn data(&self) -> &Path {
@@ -115,10 +120,11 @@ impl Snapshots {
         Ok(Kept { base: base.place, lines, contact: marker.contact, journal })
     }
 
-    /// Begins a new base, aside.
+    /// Begins a new base, aside; refused while another one is written.
     pub(crate) fn begin_base(&self, place: Place, keys: usize) -> io::Result<BaseWriter> {
         files::make_folder(&self.data.join("node"))?;
-        BaseWriter::begin(&self.file("snapshot"), &self.identity, place, keys)
+        let alone = Alone::claim(&self.writing)?;
+        BaseWriter::begin(&self.file("snapshot"), alone, &self.identity, place, keys)
     }
 
     /// Puts a base in place of the one that is there; `lines` came after it. The journal that it begins is there

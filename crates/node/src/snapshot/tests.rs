@@ -152,6 +152,24 @@ fn every_changed_byte_and_every_cut_is_noticed() {
 }
 
 #[test]
+fn of_two_bases_at_once_the_second_is_refused_and_the_first_stays_whole() {
+    let scene = Scene::new();
+    let mut base = scene.snapshots.begin_base(place(10), 1).unwrap();
+    let refused = scene.snapshots.clone().begin_base(place(20), 1).map(drop).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ResourceBusy);
+    rows().iter().for_each(|row| base.row(row).unwrap());
+    let written = base.end().unwrap();
+    assert!(scene.snapshots.begin_base(place(20), 1).is_err(), "it has not taken its place");
+    drop(scene.snapshots.adopt(written, &[]).unwrap());
+    scene.mark(10, 100);
+    assert_eq!(scene.read_at(100).unwrap().1.0, rows());
+    // One that is given up is in nobody's way.
+    drop(scene.snapshots.begin_base(place(20), 1).unwrap());
+    drop(scene.snapshots.begin_base(place(20), 1).unwrap().end().unwrap());
+    drop(scene.keep(20, &[]));
+}
+
+#[test]
 fn a_line_that_a_crash_cut_off_and_nobody_marked_is_left_out() {
     let scene = Scene::new();
     drop(scene.keep(10, &[line(11), line(12)]));
