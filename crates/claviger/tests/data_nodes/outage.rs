@@ -135,7 +135,8 @@ fn f4_what_was_ended_while_a_node_was_down_is_refused_from_its_first_answer_on()
     let mut server = node.claviger.gateway_beginning();
     server.wait_until_alive();
     assert_eq!(scene.ask(&server), (401, "suspended".to_owned()));
-    // It could have answered by its snapshot alone, and waited until it had heard.
+    // It could have answered by its snapshot alone, and waited until it had heard. It says so once its doors are open.
+    server.wait_for_log(" listening ");
     let log = server.log();
     let at = |words: &str| log.find(words).unwrap_or_else(|| panic!("no {words:?} in {log}"));
     let (heard, listening) = (at("heard what the log said since"), at(" listening "));
