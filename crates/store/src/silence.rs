@@ -20,20 +20,26 @@ const SILENCE_OVER_ALL: Duration = Duration::from_secs(30);
 const SILENCE_AT_RETURN: Duration = Duration::from_secs(1);
 
 /// The answer, if it comes in time. A connection that is dropped without one is given up.
-pub async fn heard<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    heard_within(SILENCE, asked).await
+pub fn heard<T>(
+    asked: impl Future<Output = Result<T, StoreError>>,
+) -> impl Future<Output = Result<T, StoreError>> {
+    heard_within(SILENCE, asked)
 }
 
 /// The same for what is answered from all rows of a table, however many there are.
-pub async fn heard_over_all<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    heard_within(SILENCE_OVER_ALL, asked).await
+pub fn heard_over_all<T>(
+    asked: impl Future<Output = Result<T, StoreError>>,
+) -> impl Future<Output = Result<T, StoreError>> {
+    heard_within(SILENCE_OVER_ALL, asked)
 }
 
-async fn heard_within<T>(
+fn heard_within<T>(
     patience: Duration,
     asked: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| Err(silent(patience)))
+) -> impl Future<Output = Result<T, StoreError>> {
+    // Off the stack: whatever writes has following in it, and each question of that would be there several times.
+    let asked = Box::pin(asked);
+    async move { tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| Err(silent(patience))) }
 }
 
 /// The same for each of many rows; whoever takes them may take his time. A row that is there costs no timer.
