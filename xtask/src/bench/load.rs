@@ -1,5 +1,5 @@
 //! A counted load: keep-alive connections over loopback, one request at a time on each, every answer read to
-//! its end and looked at. One thread sends all of it, so that the load's core is not what is measured.
+//! its end and looked at. One thread sends all of it and never sleeps, so that the load's core is not what is measured.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -54,7 +54,7 @@ impl Load {
         while latencies.len() < self.total() as usize {
             let before = latencies.len();
             let mut told = 0;
-            for number in poll.wait(PATIENCE)? {
+            for number in poll.watch(PATIENCE)? {
                 told += 1;
                 latencies.extend(senders[number].go_on(exchange)?);
             }
