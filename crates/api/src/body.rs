@@ -65,16 +65,20 @@ impl<T: DeserializeOwned> FromRequest<App> for Act<T> {
 }
 
 impl<T: DeserializeOwned, const LIMIT: usize> Json<T, LIMIT> {
-    pub(crate) async fn receive<B: Arriving>(
+    pub(crate) fn receive<B: Arriving>(
         request: Request<B>,
         timeout: Duration,
-    ) -> Result<Self, Refused> {
+    ) -> impl Future<Output = Result<Self, Refused>> {
         let keyed = request.headers().contains_key(IDEMPOTENCY_KEY);
-        if !is_json(request.headers()) {
-            return Err(unsupported());
+        let is_json = is_json(request.headers());
+        let collecting = collect(request, LIMIT, timeout);
+        async move {
+            if !is_json {
+                return Err(unsupported());
+            }
+            let bytes = collecting.await?;
+            Ok(Self(Sent { value: read(&bytes)?, sha256: digest(&bytes, keyed) }))
         }
-        let bytes = collect(request, LIMIT, timeout).await?;
-        Ok(Self(Sent { value: read(&bytes)?, sha256: digest(&bytes, keyed) }))
     }
 }
 
@@ -129,32 +133,38 @@ fn too_large(limit: usize) -> Refused {
     Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
 }
 
-async fn collect<B: Arriving>(
+/// The body alone is kept while it arrives, so that a call does not carry its headers about.
+fn collect<B: Arriving>(
     request: Request<B>,
     limit: usize,
     timeout: Duration,
-) -> Result<Bytes, Refused> {
+) -> impl Future<Output = Result<Bytes, Refused>> {
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
-        return Err(too_large(limit));
-    }
-    let mut arriving = std::pin::pin!(Limited::new(request.into_body(), limit).collect());
-    // Most bodies came with their headers: only the others need a deadline.
-    let arrived = match arriving.as_mut().now_or_never() {
-        Some(arrived) => Ok(arrived),
-        None => tokio::time::timeout(timeout, arriving).await,
-    };
-    match arrived {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
-        Ok(Err(_)) => {
-            Err(Refused::new(StatusCode::BAD_REQUEST, "not_json", "The body broke off before its end."))
+    let length = announced.and_then(|length| length.parse::<u64>().ok());
+    let fits = length.is_none_or(|length| length <= limit as u64);
+    let body = request.into_body();
+    async move {
+        if !fits {
+            return Err(too_large(limit));
         }
-        Err(_) => Err(Refused::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "timed_out",
-            format!("The body did not arrive within {} s.", timeout.as_secs()),
-        )),
+        let mut arriving = std::pin::pin!(Limited::new(body, limit).collect());
+        // Most bodies came with their headers: only the others need a deadline.
+        let arrived = match arriving.as_mut().now_or_never() {
+            Some(arrived) => Ok(arrived),
+            None => Box::pin(tokio::time::timeout(timeout, arriving)).await,
+        };
+        match arrived {
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
+            Ok(Err(_)) => {
+                Err(Refused::new(StatusCode::BAD_REQUEST, "not_json", "The body broke off before its end."))
+            }
+            Err(_) => Err(Refused::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "timed_out",
+                format!("The body did not arrive within {} s.", timeout.as_secs()),
+            )),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use claviger_service::Service;
 use claviger_service::ambient::Entropy;
+use futures::future::FutureExt as _;
 use http::{Method, Request, Response};
 use http_body_util::{Either, Full};
 use tower::Service as _;
@@ -43,17 +44,23 @@ impl Face {
     }
 
     /// Answers a request that came in on a connection of `peer`.
-    pub async fn answer<B>(&self, mut request: Request<B>, peer: SocketAddr) -> Response<AnswerBody>
+    pub fn answer<B>(
+        &self,
+        mut request: Request<B>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<AnswerBody>> + Send + use<B>
     where
         B: Arriving + Send + 'static,
     {
         if request.method() == Method::POST && request.uri().path() == VERIFY_PATH {
             let source = source::client(peer.ip(), request.headers(), &self.app.options.trusted);
-            let decide = |request| verify::decide(&self.app, request, source);
-            return self.frame.around(VERIFY_PATH, request, decide).await.map(Either::Left);
+            let decided = self.frame.around(VERIFY_PATH, request, source, &self.app, verify::decide);
+            return decided.map(|decided| decided.map(Either::Left)).left_future();
         }
         request.extensions_mut().insert(ConnectInfo(peer));
-        let answered = self.router.clone().call(request).await;
-        answered.unwrap_or_else(|never| match never {}).map(Either::Right)
+        let answered = self.router.clone().call(request);
+        answered
+            .map(|answered| answered.unwrap_or_else(|never| match never {}).map(Either::Right))
+            .right_future()
     }
 }

@@ -4,7 +4,8 @@
 use std::any::Any;
 use std::convert::Infallible;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +28,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::Full;
 use tower::{Layer, Service};
 
+use crate::app::App;
 use crate::refused::{Refused, Told};
 
 /// The header that names a request, of the caller's or of our making.
@@ -66,24 +68,36 @@ impl Frame {
 
 impl Frame {
     /// Surrounds one request as the layer does, where no router stands between.
-    pub(crate) async fn around<B, F>(
+    pub(crate) fn around<B, F>(
         &self,
         route: &'static str,
         request: Request<B>,
-        answer: impl FnOnce(Request<B>) -> F,
-    ) -> Response<Full<Bytes>>
+        source: Option<IpAddr>,
+        app: &App,
+        answer: fn(&App, Request<B>, Option<IpAddr>) -> F,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + use<B, F>
     where
         F: Future<Output = Result<Response<Full<Bytes>>, Refused>>,
     {
-        let asked = Asked::new(&self.0.ids, &request, Route::Known(route));
-        let response = match too_large(request.headers()) {
-            Some(refused) => refused.respond(),
-            None => match AssertUnwindSafe(answer(request)).catch_unwind().await {
+        let shared = Arc::clone(&self.0);
+        let asked = Asked::new(&shared.ids, &request, Route::Known(route));
+        // What is done before anything is waited for may panic as well.
+        let begun = catch_unwind(AssertUnwindSafe(|| match too_large(request.headers()) {
+            Some(refused) => Err(refused),
+            None => Ok(answer(app, request, source)),
+        }));
+        async move {
+            let answered = match begun {
+                Ok(Ok(answering)) => AssertUnwindSafe(answering).catch_unwind().await,
+                Ok(Err(refused)) => Ok(Err(refused)),
+                Err(panic) => Err(panic),
+            };
+            let response = match answered {
                 Ok(answered) => answered.unwrap_or_else(Refused::respond),
                 Err(panic) => panicked(panic.as_ref()).respond(),
-            },
-        };
-        asked.finish(&self.0, response)
+            };
+            asked.finish(&shared, response)
+        }
     }
 }
 

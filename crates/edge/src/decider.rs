@@ -11,9 +11,11 @@ use claviger_limits::Limiter;
 use claviger_verify::{
     Credential, Decision, Door, Extracted, Failures, Index, Meters, Places, Request, Scratch, extract,
 };
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::answer::Problem;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static(TrustedPeers::FORWARDED_FOR);
 
 /// What time it is.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -69,18 +71,49 @@ impl Decider {
     /// together waits for anything.
     pub(crate) async fn decide<R>(&self, call: &Call<'_>, then: impl FnOnce(&Decided<'_>) -> R) -> R {
         let now = self.now();
-        let forwarded = call.headers.get_all(TrustedPeers::FORWARDED_FOR).iter();
-        let client = self.trusted.client(call.peer, forwarded.map(HeaderValue::as_bytes));
         let door = self.index.door(call.api);
-        let places = door.as_ref().map_or(Places::STANDARD, |door| door.places());
         let mut scratch = Scratch::new();
+        let mut decided = self.consider(call, door.as_ref(), &mut scratch, now);
+        self.limiter.settle(&mut decided.decision, &self.meters, decided.client, now).await;
+        then(&self.slow(decided, call.peer, now))
+    }
+
+    /// The same for a call that waits for nothing. None: it would, and nothing is decided yet.
+    pub(crate) fn decide_at_once<R>(
+        &self,
+        call: &Call<'_>,
+        then: impl FnOnce(&Decided<'_>) -> R,
+    ) -> Option<R> {
+        let now = self.now();
+        let door = self.index.door(call.api);
+        let mut scratch = Scratch::new();
+        let mut decided = self.consider(call, door.as_ref(), &mut scratch, now);
+        let settled = self.limiter.settle_at_once(&mut decided.decision, &self.meters, decided.client, now);
+        settled.then(|| then(&self.slow(decided, call.peer, now)))
+    }
+
+    /// What is in memory alone: nothing is counted or used up yet.
+    fn consider<'a>(
+        &self,
+        call: &Call<'a>,
+        door: Option<&'a Door>,
+        scratch: &'a mut Scratch,
+        now: Timestamp,
+    ) -> Decided<'a> {
+        let forwarded = call.headers.get_all(&FORWARDED_FOR).iter();
+        let client = self.trusted.client(call.peer, forwarded.map(HeaderValue::as_bytes));
+        let places = door.map_or(Places::STANDARD, Door::places);
         let fields = call.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        let extracted = extract(&places, fields, &mut scratch);
-        let mut decision =
+        let extracted = extract(&places, fields, scratch);
+        let decision =
             self.ask(extracted.credential, call.api, call.environment, call.permissions, client, now);
-        self.limiter.settle(&mut decision, &self.meters, client, now).await;
-        let too_many = self.failures.slowed(&decision, client.unwrap_or(call.peer), now);
-        then(&Decided { decision, door: door.as_ref(), places, extracted, client, too_many })
+        Decided { decision, door, places, extracted, client, too_many: None }
+    }
+
+    /// A source that failed too often is told to wait.
+    fn slow<'a>(&self, decided: Decided<'a>, peer: IpAddr, now: Timestamp) -> Decided<'a> {
+        let too_many = self.failures.slowed(&decided.decision, decided.client.unwrap_or(peer), now);
+        Decided { too_many, ..decided }
     }
 
     /// The decision alone, which nobody counts and which uses up nothing.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use http::Request;
+use memchr::memchr;
 
 pub(crate) use self::followed::Followed;
 
@@ -139,7 +140,7 @@ impl Reader {
     }
 
     fn head<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
-        let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+        let Some(end) = memchr(b'\n', bytes) else {
             self.head.keep(bytes);
             return &[];
         };
@@ -187,7 +188,7 @@ impl Reader {
     }
 
     fn trailers<'b>(&mut self, bytes: &'b [u8], empty: bool) -> &'b [u8] {
-        let Some(at) = bytes.iter().position(|byte| *byte == b'\r') else {
+        let Some(at) = memchr(b'\r', bytes) else {
             self.place = Place::Trailers(false);
             return &[];
         };

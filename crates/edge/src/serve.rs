@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::TryFutureExt as _;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
@@ -246,9 +247,7 @@ impl Line<'_> {
         let service = service_fn(move |mut request: Request<Incoming>| {
             let exchange = traffic.request(request.version());
             let (framing, has_two_lengths) = (Arc::clone(&framing), framing.mark(&mut request));
-            let answered = answer(request);
-            async move {
-                let mut answer = answered.await?;
+            answer(request).map_ok(move |mut answer| {
                 // The server ends a connection by itself where it saw both lengths; not where only we lost our way.
                 if has_two_lengths {
                     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -256,8 +255,8 @@ impl Line<'_> {
                 if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
                     framing.end();
                 }
-                Ok::<_, Infallible>(answer.map(|body| Taken::new(body, exchange)))
-            }
+                answer.map(|body| Taken::new(body, exchange))
+            })
         });
         let stream = TokioIo::new(Followed::new(stream, reader));
         let mut connection = pin!(self.builder.serve_connection_with_upgrades(stream, service));

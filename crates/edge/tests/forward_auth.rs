@@ -164,8 +164,7 @@ impl Scene {
     }
 
     fn answer(&self, request: Request<()>, peer: IpAddr) -> Response<Full<bytes::Bytes>> {
-        let (parts, ()) = request.into_parts();
-        self.door.answer(&parts, peer).now_or_never().expect("it waits for nobody")
+        self.door.answer(request, peer).now_or_never().expect("it waits for nobody")
     }
 
     fn good(&self) -> [(&str, &str); 1] {

@@ -65,6 +65,38 @@ impl Limiter {
         source: Option<IpAddr>,
         now: Timestamp,
     ) {
+        if !self.settle_at_once(decision, meters, source, now) {
+            // In a box of its own: calls that ask nobody need not carry the room for it.
+            Box::pin(self.settle_together(decision, meters, source, now)).await;
+        }
+    }
+
+    /// The same where this node's own count says all. False: others have to be asked, and nothing was done.
+    pub fn settle_at_once(
+        &self,
+        decision: &mut Decision,
+        meters: &Meters,
+        source: Option<IpAddr>,
+        now: Timestamp,
+    ) -> bool {
+        if let Some(rules) = decision.rules() {
+            if self.shared.is_some() {
+                return false;
+            }
+            let said = self.own.take_all(&rules, decision.cost(), now);
+            decision.allot(said);
+        }
+        meters.observe(decision, source, now);
+        true
+    }
+
+    async fn settle_together(
+        &self,
+        decision: &mut Decision,
+        meters: &Meters,
+        source: Option<IpAddr>,
+        now: Timestamp,
+    ) {
         if let Some(rules) = decision.rules() {
             let waiting = meters.waiting_for_limits(decision, source, now);
             let said = self.take_all(&rules, decision.cost(), now).await;
@@ -81,8 +113,7 @@ impl Limiter {
             count_alone();
             return Ok(own);
         }
-        // In a box of its own: calls that ask nobody need not carry the room for it.
-        match Box::pin(shared.take(rules, cost)).await {
+        match shared.take(rules, cost).await {
             Some(Ok(left)) => Ok(own.stricter(left)),
             Some(Err(exceeded)) => {
                 self.own.give_back(rules, cost, now);

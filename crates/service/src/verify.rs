@@ -9,10 +9,11 @@ use claviger_domain::id::OrganizationId;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::scope::Scope;
+use claviger_domain::time::Timestamp;
 use claviger_limits::Limiter;
 use claviger_verify::{Allotment, Credential, Decision, NotAccepted, Request};
 use claviger_wire::verify as wire;
-use futures::future::join_all;
+use futures::future::{BoxFuture, Either, FutureExt as _, Ready, join_all, ready};
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 use crate::error::{Error, SignIn, Unavailable};
@@ -43,6 +44,10 @@ pub struct Verdict {
     /// In how many seconds to try again: a limit binds, or the source that was told failed too often.
     retry_after_seconds: Option<u64>,
 }
+
+/// A verdict from memory, or one that others have to be asked for. Nearly all are of the first kind, which a server moves
+/// about for less.
+pub type Deciding = Either<Ready<Result<Verdict, Error>>, BoxFuture<'static, Result<Verdict, Error>>>;
 
 /// One verdict for each question of a batch.
 #[derive(Debug)]
@@ -77,11 +82,23 @@ impl Service {
     }
 
     /// Decides on one call.
-    pub async fn verify(&self, asker: &Asker, question: wire::Question) -> Result<Verdict, Error> {
+    pub fn verify(&self, asker: &Asker, question: wire::Question) -> Deciding {
         let mut fields = Fields::new();
         let facts = Facts::read(&mut fields, &question);
-        fields.finish()?;
-        Ok(self.decide(self.limiter(), asker, question, facts).await)
+        if let Err(error) = fields.finish() {
+            return ready(Err(error.into())).left_future();
+        }
+        let now = self.now();
+        let mut decision = self.consider(asker, &question, &facts, now);
+        if self.limiter().settle_at_once(&mut decision, &self.state.follower.meters, facts.ip, now) {
+            return ready(Ok(self.verdict(decision, question, &facts, now))).left_future();
+        }
+        let service = self.clone();
+        let asking = async move {
+            service.limiter().settle(&mut decision, &service.state.follower.meters, facts.ip, now).await;
+            Ok(service.verdict(decision, question, &facts, now))
+        };
+        asking.boxed().right_future()
     }
 
     /// Decides on many calls, in their order; what is wrong with one refuses all.
@@ -115,6 +132,13 @@ impl Service {
         facts: Facts,
     ) -> Verdict {
         let now = self.now();
+        let mut decision = self.consider(asker, &question, &facts, now);
+        limiter.settle(&mut decision, &self.state.follower.meters, facts.ip, now).await;
+        self.verdict(decision, question, &facts, now)
+    }
+
+    /// What is in memory alone: nothing is counted or used up yet.
+    fn consider(&self, asker: &Asker, question: &wire::Question, facts: &Facts, now: Timestamp) -> Decision {
         let asked: Vec<&str> = question.permissions.iter().flatten().map(String::as_str).collect();
         let presented = &question.credential;
         let request = Request {
@@ -126,12 +150,19 @@ impl Service {
             cost: facts.cost,
             scope: asker.scope_for(question.api.is_some()),
         };
-        let follower = &self.state.follower;
-        let mut decision = match asker.fresh {
-            true => follower.index.decide(&request, now),
-            false => follower.index.decide_as_stale(&request, now),
-        };
-        limiter.settle(&mut decision, &follower.meters, facts.ip, now).await;
+        match asker.fresh {
+            true => self.state.follower.index.decide(&request, now),
+            false => self.state.follower.index.decide_as_stale(&request, now),
+        }
+    }
+
+    fn verdict(
+        &self,
+        decision: Decision,
+        question: wire::Question,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Verdict {
         let slowed = facts.ip.and_then(|source| self.failures().slowed(&decision, source, now));
         let retry_after_seconds = decision.retry_after_seconds().or(slowed.map(u64::from));
         Verdict { decision, asked: question.permissions, retry_after_seconds }

@@ -11,7 +11,8 @@ use axum::http::{HeaderValue, Request, Response, StatusCode};
 use claviger_api::{AnswerBody, Arriving, Face};
 use claviger_edge::{FORWARD_AUTH_PATH, ForwardAuth, Limits};
 use claviger_wire::Problem;
-use http_body_util::{Either, Full};
+use futures::future::{FutureExt as _, ready};
+use http_body_util::Full;
 use tokio::net::TcpListener;
 
 const STARTING: &str = "The node is starting and has not read the log yet.";
@@ -50,26 +51,26 @@ impl Switchboard {
 
     /// Answers on `listener` until `stop` is done.
     pub(super) async fn serve(self, listener: TcpListener, limits: Limits, stop: impl Future<Output = ()>) {
-        let answer = move |request, peer| {
-            let switchboard = self.clone();
-            async move { Ok(switchboard.answer(request, peer).await) }
-        };
+        let answer = move |request, peer| self.answer(request, peer).map(Ok);
         claviger_edge::serve(listener, limits, answer, stop).await;
     }
 
     /// Answers what comes in on a connection of `peer`.
-    async fn answer<B>(self, request: Request<B>, peer: SocketAddr) -> Response<AnswerBody>
+    fn answer<B>(
+        &self,
+        request: Request<B>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<AnswerBody>> + Send + use<B>
     where
         B: Arriving + Send + 'static,
     {
+        let whole = |response: Response<Full<Bytes>>| response.map(http_body_util::Either::Left);
         match self.0.faces.get() {
             Some(faces) if request.uri().path() == FORWARD_AUTH_PATH => {
-                // Its body is nobody's concern, but stays until the answer is made.
-                let (parts, _body) = request.into_parts();
-                faces.forward_auth.answer(&parts, peer.ip()).await.map(Either::Left)
+                faces.forward_auth.answer(request, peer.ip()).map(whole).left_future()
             }
-            Some(faces) => faces.rest.answer(request, peer).await,
-            None => self.not_yet(request.uri().path()).map(Either::Left),
+            Some(faces) => faces.rest.answer(request, peer).left_future().right_future(),
+            None => ready(whole(self.not_yet(request.uri().path()))).right_future().right_future(),
         }
     }
 
@@ -109,7 +110,7 @@ mod tests {
     async fn ask(switchboard: &Switchboard, path: &str) -> (u16, String) {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         let stranger = SocketAddr::from(([192, 0, 2, 1], 40_000));
-        let response = switchboard.clone().answer(request, stranger).await;
+        let response = switchboard.answer(request, stranger).await;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())

@@ -4,6 +4,7 @@
 mod query;
 mod target;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,13 +14,14 @@ use claviger_domain::peers::TrustedPeers;
 use claviger_limits::Limiter;
 use claviger_verify::answer::{AS_OF, CODE, REQUEST_ID, RequestIds, put_allotment};
 use claviger_verify::{Decision, Failures, Index, Meters};
+use futures::future::{BoxFuture, Either, FutureExt as _, Ready, ready};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
 use self::query::Query;
 use crate::answer::{self, Problem};
-use crate::decider::{Call, Clock, Decider};
+use crate::decider::{Call, Clock, Decided, Decider};
 
 /// Where forward-auth is asked.
 pub const FORWARD_AUTH_PATH: &str = "/v1/forward-auth";
@@ -61,6 +63,10 @@ pub struct ForwardAuth {
     request_ids: RequestIds,
 }
 
+/// An answer from memory, or one that others have to be asked for. Nearly all are of the first kind, which a server
+/// moves about for less.
+pub type Answering = Either<Ready<Response<Full<Bytes>>>, BoxFuture<'static, Response<Full<Bytes>>>>;
+
 /// What the door says.
 enum Answer {
     /// The call may pass, and this is whose it is.
@@ -68,9 +74,12 @@ enum Answer {
     Refuse(Problem),
 }
 
-impl From<Problem> for Answer {
-    fn from(problem: Problem) -> Self {
-        Self::Refuse(problem)
+impl Answer {
+    fn of(decided: &Decided<'_>) -> Self {
+        match decided.refusal() {
+            Some(problem) => Self::Refuse(problem),
+            None => Self::Pass(identity(&decided.decision)),
+        }
     }
 }
 
@@ -105,55 +114,101 @@ impl ForwardAuth {
         Self { decider, settings, request_ids }
     }
 
-    /// Answers what was asked at [`FORWARD_AUTH_PATH`] by this peer.
-    pub async fn answer(&self, request: &Parts, peer: IpAddr) -> http::Response<Full<Bytes>> {
-        let id = self.request_ids.of(&request.headers);
+    /// Answers what was asked at [`FORWARD_AUTH_PATH`] by this peer. Its body is nobody's concern, but stays until the
+    /// answer is made.
+    pub fn answer<B: Send + 'static>(self: &Arc<Self>, request: Request<B>, peer: IpAddr) -> Answering {
+        let (request, body) = request.into_parts();
+        if let Some(response) = self.answer_at_once(&request, peer) {
+            return ready(response).left_future();
+        }
+        let door = Arc::clone(self);
+        let answer = async move {
+            let response = door.answer_in_time(&request, peer).await;
+            drop(body);
+            response
+        };
+        answer.boxed().right_future()
+    }
+
+    /// None: others have to be asked first, and nothing was done.
+    fn answer_at_once(&self, request: &Parts, peer: IpAddr) -> Option<Response<Full<Bytes>>> {
+        let (asked, auth_request) = self.read(request, peer);
+        let answer = match asked {
+            Ok(asked) => {
+                let permissions = asked.query.permissions();
+                let call = asked.call(request, peer, permissions.as_slice());
+                self.decider.decide_at_once(&call, Answer::of)?
+            }
+            Err(problem) => Answer::Refuse(problem),
+        };
+        Some(self.respond(request, answer, auth_request))
+    }
+
+    async fn answer_in_time(&self, request: &Parts, peer: IpAddr) -> Response<Full<Bytes>> {
+        let (asked, auth_request) = self.read(request, peer);
+        let answer = match asked {
+            Ok(asked) => {
+                let permissions = asked.query.permissions();
+                let call = asked.call(request, peer, permissions.as_slice());
+                self.decider.decide(&call, Answer::of).await
+            }
+            Err(problem) => Answer::Refuse(problem),
+        };
+        self.respond(request, answer, auth_request)
+    }
+
+    /// What is asked, and whether its refusals are for nginx.
+    fn read<'r>(&self, request: &'r Parts, peer: IpAddr) -> (Result<Asked<'r>, Problem>, bool) {
         let query = Query::parse(request.uri.query().unwrap_or_default());
         let auth_request = query.as_ref().map_or_else(|bad| bad.auth_request, |query| query.auth_request);
-        match self.consider(request, peer, query).await {
+        (self.admit(request, peer, query), auth_request)
+    }
+
+    fn admit<'r>(
+        &self,
+        request: &'r Parts,
+        peer: IpAddr,
+        query: Result<Query<'r>, query::BadQuery>,
+    ) -> Result<Asked<'r>, Problem> {
+        if !self.settings.trusted.contains(peer) {
+            return Err(UNTRUSTED_PEER);
+        }
+        if request.method != Method::GET && request.method != Method::HEAD {
+            return Err(METHOD_NOT_ALLOWED);
+        }
+        let mut query = query.map_err(|bad| BAD_QUERY.about(bad.parameter))?;
+        let api = match query.api.take() {
+            Some(api) => api,
+            None => target::api_of(&request.headers, self.settings.dialect)?.into(),
+        };
+        Ok(Asked { query, api })
+    }
+
+    fn respond(&self, request: &Parts, answer: Answer, auth_request: bool) -> Response<Full<Bytes>> {
+        let id = self.request_ids.of(&request.headers);
+        match answer {
             Answer::Pass(mut headers) => {
                 headers.insert(REQUEST_ID, id.0);
-                let mut response = http::Response::new(Full::default());
+                let mut response = Response::new(Full::default());
                 *response.headers_mut() = headers;
                 response
             }
             Answer::Refuse(problem) => problem.into_response(&id, auth_request),
         }
     }
+}
 
-    async fn consider(
-        &self,
-        request: &Parts,
-        peer: IpAddr,
-        query: Result<Query<'_>, query::BadQuery>,
-    ) -> Answer {
-        if !self.settings.trusted.contains(peer) {
-            return UNTRUSTED_PEER.into();
-        }
-        if request.method != Method::GET && request.method != Method::HEAD {
-            return METHOD_NOT_ALLOWED.into();
-        }
-        let query = match query {
-            Ok(query) => query,
-            Err(bad) => return BAD_QUERY.about(bad.parameter).into(),
-        };
-        let named = query.api.as_deref().map(|api| Ok(api.into()));
-        let api = named.unwrap_or_else(|| target::api_of(&request.headers, self.settings.dialect));
-        match api {
-            Ok(api) => self.decide(&request.headers, peer, &query, &api).await,
-            Err(problem) => problem.into(),
-        }
-    }
+/// A question of a proxy's that may be answered.
+struct Asked<'r> {
+    query: Query<'r>,
+    /// Its slug, as the query or the call's own path has it.
+    api: Cow<'r, str>,
+}
 
-    async fn decide(&self, headers: &HeaderMap, peer: IpAddr, query: &Query<'_>, api: &str) -> Answer {
-        let asked = query.permissions();
-        let environment = query.environment.as_deref();
-        let call = Call { headers, peer, api, environment, permissions: asked.as_slice() };
-        let answer = self.decider.decide(&call, |decided| match decided.refusal() {
-            Some(problem) => Answer::Refuse(problem),
-            None => Answer::Pass(identity(&decided.decision)),
-        });
-        answer.await
+impl Asked<'_> {
+    fn call<'c>(&'c self, request: &'c Parts, peer: IpAddr, permissions: &'c [&'c str]) -> Call<'c> {
+        let (headers, environment) = (&request.headers, self.query.environment.as_deref());
+        Call { headers, peer, api: &self.api, environment, permissions }
     }
 }
 

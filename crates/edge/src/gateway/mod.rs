@@ -27,6 +27,7 @@ use claviger_egress::Egress;
 use claviger_limits::Limiter;
 use claviger_verify::answer::{AS_OF, REQUEST_ID, RequestId, RequestIds, put_allotment, tells_allotment};
 use claviger_verify::{Allotment, Failures, Index, Meters};
+use futures::future::{BoxFuture, FutureExt as _};
 use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -150,20 +151,21 @@ impl Gateway {
         self.tunnels.wait().await;
     }
 
-    /// Answers a call that came on this connection.
+    /// Answers a call that came on this connection. In a box: the server under it moves what it is given about, and this
+    /// is large.
     pub fn answer(
         self: &Arc<Self>,
         request: Request<Incoming>,
         connection: &Connection,
-    ) -> impl Future<Output = Response<GatewayBody>> + Send + use<> {
+    ) -> BoxFuture<'static, Response<GatewayBody>> {
         let (gateway, peer, tls) = (Arc::clone(self), connection.peer, connection.tls);
         // In HTTP/2 other calls share the connection.
         let hold = (request.version() < Version::HTTP_2).then(|| connection.hold.clone());
-        async move { gateway.answer_one(request, peer, tls, hold).await }
+        gateway.answer_one(request, peer, tls, hold).boxed()
     }
 
     async fn answer_one(
-        &self,
+        self: Arc<Self>,
         mut request: Request<Incoming>,
         peer: SocketAddr,
         tls: bool,

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Request, Response, StatusCode};
-use claviger_edge::{FORWARD_AUTH_PATH, ForwardAuth};
+use claviger_edge::{Answering, FORWARD_AUTH_PATH, ForwardAuth};
 use claviger_node::DataNode;
 use claviger_wire::Problem;
+use futures::future::{FutureExt as _, ready};
 use http_body_util::Full;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -25,28 +26,31 @@ pub(super) fn serve(
     node: &Arc<DataNode>,
     stop: &CancellationToken,
 ) -> impl Future<Output = ()> + Send + use<> {
-    let face = Arc::new(MainFace {
-        forward_auth: faces::forward_auth(configuration, deciding),
+    let face = MainFace {
+        forward_auth: Arc::new(faces::forward_auth(configuration, deciding)),
         node: Arc::clone(node),
-    });
-    let answer = move |request, peer| {
-        let face = Arc::clone(&face);
-        async move { Ok(face.answer(request, peer).await) }
     };
+    let answer = move |request, peer| face.answer(request, peer).map(Ok);
     claviger_edge::serve(listener, listeners::limits(), answer, stop.clone().cancelled_owned())
 }
 
+#[derive(Clone)]
 struct MainFace {
-    forward_auth: ForwardAuth,
+    forward_auth: Arc<ForwardAuth>,
     node: Arc<DataNode>,
 }
 
 impl MainFace {
-    async fn answer<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<Full<Bytes>> {
-        // Its body is nobody's concern, but stays until the answer is made.
-        let (parts, _body) = request.into_parts();
-        match parts.uri.path() {
-            FORWARD_AUTH_PATH => self.forward_auth.answer(&parts, peer.ip()).await,
+    fn answer<B: Send + 'static>(&self, request: Request<B>, peer: SocketAddr) -> Answering {
+        if request.uri().path() == FORWARD_AUTH_PATH {
+            return self.forward_auth.answer(request, peer.ip());
+        }
+        ready(self.tell(request.uri().path())).left_future()
+    }
+
+    /// How the node is.
+    fn tell(&self, path: &str) -> Response<Full<Bytes>> {
+        match path {
             "/healthz" => json(StatusCode::OK, "application/json", br#"{"status":"ok"}"#.to_vec()),
             "/readyz" if self.node.standing().deciding() => {
                 json(StatusCode::OK, "application/json", br#"{"status":"ready"}"#.to_vec())
