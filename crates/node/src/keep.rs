@@ -194,9 +194,11 @@ impl Keeping {
         }
     }
 
-    /// Adds the lines to the journal. Without one they are kept with the next base, or are in it.
+    /// Adds the lines to the journal. Without one they are kept with the next base, or are in it; as those are that a
+    /// base has which was read further than was followed.
     fn add(&mut self, lines: &[LogLine]) -> io::Result<Done> {
         let Some(journal) = &mut self.journal else { return Ok(Done::Waits) };
+        let (_, lines) = lines.split_at(lines.partition_point(|line| line.position <= self.reached));
         let follows = lines.first().is_none_or(|first| first.position.0 == self.reached.0 + 1);
         let appended = if follows { journal.append(lines) } else { Err(gap()) };
         let long = journal.bytes() > LONG_JOURNAL;
@@ -215,7 +217,11 @@ impl Keeping {
         if self.journal.is_none() {
             return Ok(Done::Waits);
         }
-        if place.position != self.reached {
+        if place.position < self.reached {
+            // The base was read further, and the marker says so.
+            return Ok(Done::Waits);
+        }
+        if place.position > self.reached {
             // All was loaded anew, and the base of that was not kept.
             self.journal = None;
             self.state.renewal.lock().want();

@@ -73,8 +73,13 @@ impl Scene {
     }
 
     fn line(&mut self, line: LogLine) {
-        let place = Place { hash: line.hash, ..place(line.position.0) };
-        self.keeping.take(Order::Lines { contact: line.at, lines: vec![line], place });
+        self.lines(vec![line]);
+    }
+
+    fn lines(&mut self, lines: Vec<LogLine>) {
+        let last = lines.last().unwrap();
+        let place = Place { hash: last.hash, ..place(last.position.0) };
+        self.keeping.take(Order::Lines { contact: last.at, lines, place });
     }
 
     /// Heard of the log at `position`, long after it was heard of before.
@@ -168,4 +173,25 @@ fn nothing_is_kept_behind_a_gap() {
     // And none goes back.
     scene.base(29);
     assert_eq!((scene.seen(), scene.read_back()), ((30, false), (30, vec![])));
+}
+
+#[test]
+fn a_base_that_is_ahead_waits_for_the_lines_to_reach_it() {
+    let mut scene = Scene::kept();
+    scene.line(line(11));
+    scene.base(14);
+    assert_eq!(scene.seen(), (14, false));
+    // What is followed meanwhile is in it already.
+    scene.line(line(12));
+    scene.contact(12);
+    scene.lines(vec![line(13), line(14)]);
+    assert_eq!(scene.seen(), (14, false));
+    assert_eq!(scene.read_back(), (14, vec![]));
+    // And goes on behind it, also where it reached in the middle of a step.
+    scene.base(16);
+    scene.lines(vec![line(15), line(16), line(17)]);
+    scene.contact(17);
+    assert_eq!(scene.seen(), (17, false));
+    assert_eq!(scene.read_back(), (16, vec![17]));
+    assert!(!scene.wants_base(1_000));
 }
