@@ -210,15 +210,18 @@ impl DataNode {
         if !self.keep.read().as_ref().is_some_and(|keep| keep.wants_base(asked)) || !self.index.follows() {
             return Ok(());
         }
-        let read = self.read_base().await;
-        match (read, &*self.keep.read()) {
-            (Ok(base), _) => self.keep_base(base, asked),
-            (Err(error), keep) => {
-                keep.iter().for_each(|keep| keep.pause(self.now()));
-                return Err(error);
+        match self.read_base().await {
+            Ok(base) => {
+                self.keep_base(base, asked);
+                Ok(())
+            }
+            Err(error) => {
+                if let Some(keep) = &*self.keep.read() {
+                    keep.pause(self.now());
+                }
+                Err(error)
             }
         }
-        Ok(())
     }
 
     async fn read_base(&self) -> Result<Basing, FollowError> {
