@@ -6,11 +6,10 @@ use std::net::IpAddr;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
 use bytes::Bytes;
-use claviger_service::Error;
-use claviger_service::verify::{Asker, Verdict, Verdicts};
+use claviger_service::verify::{Asker, Verdicts};
 use claviger_wire::verify as wire;
 use claviger_wire::which_key;
-use futures::future::{FutureExt as _, ready};
+use futures::future::{BoxFuture, FutureExt as _};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
@@ -50,27 +49,22 @@ fn sign_in(app: &App, headers: &HeaderMap, uri: &Uri, source: Option<IpAddr>) ->
 /// Where a decision is asked for.
 pub(crate) const VERIFY_PATH: &str = "/v1/verify";
 
-/// Decides on one call, wherever the request comes from: at once if its body came with its headers.
+/// Decides on one call, wherever the request comes from. Nothing is asked of the body before this is polled: only then
+/// has the server read what came with the headers. In a box, since the server moves it about.
 pub(crate) fn decide<B: Arriving + Send + 'static>(
     app: &App,
     request: Request<B>,
     source: Option<IpAddr>,
-) -> impl Future<Output = Answered<Response<Full<Bytes>>>> + Send + use<B> {
-    let tell = |decided: Result<Verdict, Error>| answer::json(StatusCode::OK, &decided?);
-    let asker = match sign_in(app, request.headers(), request.uri(), source) {
-        Ok(asker) => asker,
-        Err(refused) => return ready(Err(refused)).left_future().left_future(),
+) -> BoxFuture<'static, Answered<Response<Full<Bytes>>>> {
+    let asker = sign_in(app, request.headers(), request.uri(), source);
+    let question = Json::<wire::Question>::receive(request, app.options.body_timeout);
+    let app = app.clone();
+    let decide = async move {
+        let asker = asker?;
+        let question = question.await?.into_value();
+        answer::json(StatusCode::OK, &app.service.verify(&asker, question).await?)
     };
-    let mut question = Json::<wire::Question>::receive(request, app.options.body_timeout).boxed();
-    match (&mut question).now_or_never() {
-        Some(Ok(question)) => app.service.verify(&asker, question.into_value()).map(tell).right_future(),
-        Some(Err(refused)) => ready(Err(refused)).left_future().left_future(),
-        None => {
-            let app = app.clone();
-            let decide = async move { tell(app.service.verify(&asker, question.await?.into_value()).await) };
-            decide.boxed().right_future().left_future()
-        }
-    }
+    decide.boxed()
 }
 
 /// Decides whether a call with this credential may pass.

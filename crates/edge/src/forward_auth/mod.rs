@@ -14,7 +14,7 @@ use claviger_domain::peers::TrustedPeers;
 use claviger_limits::Limiter;
 use claviger_verify::answer::{AS_OF, CODE, REQUEST_ID, RequestIds, put_allotment};
 use claviger_verify::{Decision, Failures, Index, Meters};
-use futures::future::{BoxFuture, Either, FutureExt as _, Ready, ready};
+use futures::future::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -62,10 +62,6 @@ pub struct ForwardAuth {
     settings: Settings,
     request_ids: RequestIds,
 }
-
-/// An answer from memory, or one that others have to be asked for. Nearly all are of the first kind, which a server
-/// moves about for less.
-pub type Answering = Either<Ready<Response<Full<Bytes>>>, BoxFuture<'static, Response<Full<Bytes>>>>;
 
 /// What the door says.
 enum Answer {
@@ -116,18 +112,20 @@ impl ForwardAuth {
 
     /// Answers what was asked at [`FORWARD_AUTH_PATH`] by this peer. Its body is nobody's concern, but stays until the
     /// answer is made.
-    pub fn answer<B: Send + 'static>(self: &Arc<Self>, request: Request<B>, peer: IpAddr) -> Answering {
-        let (request, body) = request.into_parts();
-        if let Some(response) = self.answer_at_once(&request, peer) {
-            return ready(response).left_future();
-        }
+    pub fn answer<B: Send + 'static>(
+        self: &Arc<Self>,
+        request: Request<B>,
+        peer: IpAddr,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send + use<B> {
         let door = Arc::clone(self);
-        let answer = async move {
-            let response = door.answer_in_time(&request, peer).await;
-            drop(body);
-            response
-        };
-        answer.boxed().right_future()
+        async move {
+            let (request, _body) = request.into_parts();
+            match door.answer_at_once(&request, peer) {
+                Some(response) => response,
+                // In a box of its own: calls that wait for nobody need not carry the room for it.
+                None => door.answer_in_time(&request, peer).boxed().await,
+            }
+        }
     }
 
     /// None: others have to be asked first, and nothing was done.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Request, Response, StatusCode};
-use claviger_edge::{Answering, FORWARD_AUTH_PATH, ForwardAuth};
+use claviger_edge::{FORWARD_AUTH_PATH, ForwardAuth};
 use claviger_node::DataNode;
 use claviger_wire::Problem;
 use futures::future::{FutureExt as _, ready};
@@ -41,11 +41,15 @@ struct MainFace {
 }
 
 impl MainFace {
-    fn answer<B: Send + 'static>(&self, request: Request<B>, peer: SocketAddr) -> Answering {
+    fn answer<B: Send + 'static>(
+        &self,
+        request: Request<B>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send + use<B> {
         if request.uri().path() == FORWARD_AUTH_PATH {
-            return self.forward_auth.answer(request, peer.ip());
+            return self.forward_auth.answer(request, peer.ip()).left_future();
         }
-        ready(self.tell(request.uri().path())).left_future()
+        ready(self.tell(request.uri().path())).right_future()
     }
 
     /// How the node is.
