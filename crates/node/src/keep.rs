@@ -175,10 +175,13 @@ impl Keeping {
                 return;
             }
             Order::Contact { place, contact } => self.mark(place, contact),
-            Order::Base { base, contact, now } => self.adopt(base, contact).or_else(|error| {
-                self.state.renewal.lock().failed(now);
-                self.no_base(error)
-            }),
+            Order::Base { base, contact, now } => match self.adopt(base) {
+                Ok(place) => self.mark(place, contact),
+                Err(error) => {
+                    self.state.renewal.lock().failed(now);
+                    self.no_base(error)
+                }
+            },
             Order::NoBase(error) => self.no_base(error),
             Order::End => return,
         };
@@ -233,17 +236,21 @@ impl Keeping {
         Ok(Done::Kept)
     }
 
-    fn adopt(&mut self, base: Written, contact: Timestamp) -> io::Result<Done> {
+    /// Puts a new base in place, and answers how far it and its journal reach.
+    fn adopt(&mut self, base: Written) -> io::Result<Place> {
         let place = base.place();
         let since = self.held.after(place.position).ok_or_else(gap)?;
         let place = since.last().map_or(place, |line| place.after(line));
         if place.position.0 < self.state.kept.load(Ordering::Acquire) {
             return Err(gap());
         }
-        self.journal = Some(self.snapshots.adopt(base, since)?);
+        let ready = self.snapshots.ready(base, since)?;
+        // Of an error nobody can say which base it left, so that neither's journal is gone on with.
+        self.journal = None;
+        self.journal = Some(self.snapshots.replace(ready)?);
         self.reached = place.position;
         self.state.renewal.lock().succeeded();
-        self.mark(place, contact)
+        Ok(place)
     }
 
     /// Without a new base the old one and its journal are gone on with, if they can be.

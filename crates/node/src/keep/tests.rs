@@ -1,5 +1,7 @@
 //! What counts as kept is on the disk, whole, and nothing else is.
 
+use std::fs;
+
 use claviger_domain::id::NodeId;
 use claviger_domain::secret::{DigestKey, DigestKeyId};
 use claviger_store::data_node::DecidingRow;
@@ -10,7 +12,7 @@ use crate::error::Refused;
 use crate::snapshot::{Allowed, Identity, Rows};
 
 struct Scene {
-    _folder: TempDir,
+    folder: TempDir,
     snapshots: Snapshots,
     keeping: Keeping,
 }
@@ -55,7 +57,7 @@ impl Scene {
         let renewal = Mutex::new(Renewal::new(true));
         let state = Arc::new(State { kept: AtomicI64::new(0), renewal });
         let keeping = Keeping::new(snapshots.clone(), None, Position(0), state);
-        Self { _folder: folder, snapshots, keeping }
+        Self { folder, snapshots, keeping }
     }
 
     /// The same with a base at 10 that is kept.
@@ -86,6 +88,17 @@ impl Scene {
     fn contact(&mut self, position: i64) {
         let contact = self.keeping.marked.plus_seconds(MARK_EVERY_SECONDS);
         self.keeping.take(Order::Contact { place: place(position), contact });
+    }
+
+    /// Nothing takes the place of this file while `meanwhile` is done; what was there is there again then.
+    fn without_place_for(&mut self, name: &str, meanwhile: impl FnOnce(&mut Self)) {
+        let folder = self.folder.path().join("node");
+        let (file, aside) = (folder.join(name), folder.join("aside"));
+        fs::rename(&file, &aside).unwrap();
+        fs::create_dir(&file).unwrap();
+        meanwhile(self);
+        fs::remove_dir(&file).unwrap();
+        fs::rename(&aside, &file).unwrap();
     }
 
     /// What is kept, and whether there is trouble with it.
@@ -194,4 +207,35 @@ fn a_base_that_is_ahead_waits_for_the_lines_to_reach_it() {
     assert_eq!(scene.seen(), (17, false));
     assert_eq!(scene.read_back(), (16, vec![17]));
     assert!(!scene.wants_base(1_000));
+}
+
+#[test]
+fn after_a_base_that_may_have_taken_its_place_no_journal_is_gone_on_with() {
+    let mut scene = Scene::kept();
+    scene.line(line(11));
+    scene.without_place_for("snapshot", |scene| {
+        scene.base(11);
+        assert_eq!(scene.seen(), (11, true));
+    });
+    assert!(scene.wants_base(16));
+    // In the old journal, and marked, this would be missed beside the new base.
+    scene.line(line(12));
+    scene.contact(12);
+    assert_eq!(scene.seen(), (11, true));
+    assert_eq!(scene.read_back(), (10, vec![11]));
+    scene.base(12);
+    assert_eq!((scene.seen(), scene.read_back()), ((12, false), (12, vec![])));
+}
+
+#[test]
+fn a_base_is_adopted_though_the_marker_could_not_be_written() {
+    let mut scene = Scene::kept();
+    scene.without_place_for("marker", |scene| {
+        scene.base(20);
+        assert_eq!(scene.seen(), (10, true));
+    });
+    assert!(!scene.wants_base(1_000), "it has taken its place");
+    assert_eq!(scene.read_back(), (20, vec![]));
+    scene.line(line(21));
+    assert_eq!((scene.seen(), scene.read_back()), ((21, false), (20, vec![21])));
 }

@@ -152,6 +152,8 @@ impl Written {
         let seal = seal(key, MAGIC, self.hash);
         self.out.write_all(seal.as_bytes())?;
         let file = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        // A disk that does not take all of it says so while the old one still stands.
+        file.sync_all()?;
         Ok(SealedFile { sealed: Sealed { place: self.place, seal }, file, _alone: self.alone })
     }
 }

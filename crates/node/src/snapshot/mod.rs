@@ -27,7 +27,7 @@ pub(crate) use marker::Marker;
 
 use crate::error::Refused;
 use crate::files;
-use base::Alone;
+use base::{Alone, SealedFile};
 
 /// Whose snapshots are believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,12 @@ pub(crate) struct Kept {
     pub(crate) contact: Timestamp,
     /// To go on with.
     pub(crate) journal: Journal,
+}
+
+/// A base that only has to take its place.
+pub(crate) struct Ready {
+    base: SealedFile,
+    journal: Journal,
 }
 
 /// Who takes the rows of a base.
@@ -127,14 +133,21 @@ impl Snapshots {
         BaseWriter::begin(&self.file("snapshot"), alone, &self.identity, place, keys)
     }
 
-    /// Puts a base in place of the one that is there; `lines` came after it. The journal that it begins is there
-    /// before it is, so that a crash leaves one or the other whole.
-    pub(crate) fn adopt(&self, base: Written, lines: &[LogLine]) -> io::Result<Journal> {
+    /// Makes a base ready to be put in place, with the journal that it begins; `lines` came after it. What is in place
+    /// is as it was.
+    pub(crate) fn ready(&self, base: Written, lines: &[LogLine]) -> io::Result<Ready> {
         let position = base.place().position;
-        let sealed = base.seal(&self.key)?;
-        let mut journal = Journal::begin(&self.journal_file(position), &self.key, &sealed)?;
+        let base = base.seal(&self.key)?;
+        let mut journal = Journal::begin(&self.journal_file(position), &self.key, &base)?;
         journal.append(lines)?;
-        sealed.take_place(&self.file("snapshot"))?;
+        Ok(Ready { base, journal })
+    }
+
+    /// Puts a base in place of the one that is there. Its journal is there before it is, so that a crash leaves one or
+    /// the other whole; so does an error, which does not tell which.
+    pub(crate) fn replace(&self, Ready { base, journal }: Ready) -> io::Result<Journal> {
+        let position = base.place.position;
+        base.take_place(&self.file("snapshot"))?;
         // The new base stands, whatever is left of the old one.
         if let Err(error) = self.remove_journals_but(position) {
             tracing::warn!(%error, "the journal of an older snapshot can't be removed");

@@ -75,7 +75,11 @@ impl Scene {
     fn keep(&self, position: i64, lines: &[LogLine]) -> Journal {
         let mut base = self.snapshots.begin_base(place(position), 1).unwrap();
         rows().iter().for_each(|row| base.row(row).unwrap());
-        self.snapshots.adopt(base.end().unwrap(), lines).unwrap()
+        self.put_in_place(base.end().unwrap(), lines)
+    }
+
+    fn put_in_place(&self, base: Written, lines: &[LogLine]) -> Journal {
+        self.snapshots.replace(self.snapshots.ready(base, lines).unwrap()).unwrap()
     }
 
     fn mark(&self, position: i64, seconds: i64) {
@@ -160,7 +164,7 @@ fn of_two_bases_at_once_the_second_is_refused_and_the_first_stays_whole() {
     rows().iter().for_each(|row| base.row(row).unwrap());
     let written = base.end().unwrap();
     assert!(scene.snapshots.begin_base(place(20), 1).is_err(), "it has not taken its place");
-    drop(scene.snapshots.adopt(written, &[]).unwrap());
+    drop(scene.put_in_place(written, &[]));
     scene.mark(10, 100);
     assert_eq!(scene.read_at(100).unwrap().1.0, rows());
     // One that is given up is in nobody's way.
