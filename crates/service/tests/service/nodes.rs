@@ -1,5 +1,7 @@
 //! Nodes: what each reports of itself, and when it counts as behind or gone.
 
+use std::time::Duration;
+
 use claviger_domain::id::NodeId;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
@@ -96,16 +98,16 @@ async fn contact_counts_from_when_the_log_was_asked_for() {
     use sqlx::{Connection as _, Executor as _, PgConnection};
     let world = World::on_postgres().await;
     let mut writer = PgConnection::connect(world.database_url()).await.expect("a database");
+    let mut observer = PgConnection::connect(world.database_url()).await.expect("a database");
     writer.execute("BEGIN; LOCK TABLE log").await.expect("locked");
     let asked = world.now();
     let service = world.service.clone();
     let following = tokio::spawn(async move { service.follow().await });
-    let mut observer = PgConnection::connect(world.database_url()).await.expect("a database");
     let waits =
         "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while observer.fetch_optional(waits).await.expect("an answer").is_none() {
         assert!(!following.is_finished(), "it did not wait");
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     world.set_time(asked.plus_seconds(4));
     writer.execute("COMMIT").await.expect("let go");
