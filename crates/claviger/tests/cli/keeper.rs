@@ -146,11 +146,32 @@ fn doctor_takes_the_addresses_of_a_server_that_runs_for_its_own() {
     }
     let beside = claviger.run_on_data(&arguments);
     beside.demand_success("doctor beside a server");
-    // What somebody else has is told.
+    let [listen, gateway, ext_authz, metrics] =
+        addresses.each_ref().map(|url| url.trim_start_matches("http://"));
+    let named = format!(
+        "restart: {gateway} (gateway_listen), {ext_authz} (ext_authz_listen), {metrics} (metrics_listen)"
+    );
+    assert!(beside.stdout.contains(&named), "{beside:?}");
+    // What somebody else has is told: here it may be that server's, or not.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let any = "127.0.0.1:0";
-    let refused = claviger.run_on_data(&["doctor", "--listen", any, "--gateway-listen", &address]);
+    let doctor = |listen: &str, gateway: &str| {
+        let others = ["--ext-authz-listen", any, "--metrics-listen", any];
+        let addresses = ["doctor", "--listen", listen, "--gateway-listen", gateway];
+        claviger.run_on_data(&[&addresses[..], &others[..]].concat())
+    };
+    let changed = doctor(listen, &address);
+    changed.demand_success("doctor beside a server with another configuration");
+    assert!(changed.stdout.contains(&format!("restart: {address} (gateway_listen)\n")), "{changed:?}");
+    // No server has an address that this machine has not.
+    let elsewhere = doctor(listen, "192.0.2.1:7701");
+    assert_eq!(elsewhere.status.code(), Some(1), "{elsewhere:?}");
+    assert!(
+        elsewhere.stdout.contains("gateway_listen: 192.0.2.1:7701 can't be listened on"),
+        "{elsewhere:?}"
+    );
+    let refused = doctor(any, &address);
     let found = format!("gateway_listen: {address} can't be listened on");
     assert!(refused.stdout.contains(&found) || refused.stderr.contains(&found), "{refused:?}");
     server.stop();
