@@ -8,22 +8,22 @@ use std::time::Duration;
 use claviger_domain::time::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// After so long a time without a refusal the next one is told.
-const QUIET_MICROS: i64 = 60_000_000;
+/// A refusal is told no more often: there may be very many.
+const QUIET_MICROS: u64 = 60_000_000;
 
 /// The places of a gateway.
 #[derive(Debug)]
 pub(super) struct CallPlaces {
     free: Arc<Semaphore>,
     many: usize,
-    /// When a call was last refused one.
-    refused_at: AtomicI64,
+    /// When it was last told that a call was refused one.
+    told_at: AtomicI64,
 }
 
 impl CallPlaces {
     pub(super) fn new(many: usize) -> Self {
         let many = many.min(Semaphore::MAX_PERMITS);
-        Self { free: Arc::new(Semaphore::new(many)), many, refused_at: AtomicI64::new(i64::MIN) }
+        Self { free: Arc::new(Semaphore::new(many)), many, told_at: AtomicI64::new(i64::MIN) }
     }
 
     /// One of them, if there is one in time.
@@ -32,12 +32,17 @@ impl CallPlaces {
         patience: Duration,
         now: impl Fn() -> Timestamp,
     ) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(&self.free).try_acquire_owned() {
+            return Some(place);
+        }
         let place = tokio::time::timeout(patience, Arc::clone(&self.free).acquire_owned()).await;
         if let Ok(Ok(place)) = place {
             return Some(place);
         }
-        let now = now().as_micros();
-        if now.saturating_sub(self.refused_at.swap(now, Ordering::Relaxed)) > QUIET_MICROS {
+        let (now, told_at) = (now().as_micros(), self.told_at.load(Ordering::Relaxed));
+        if now.abs_diff(told_at) >= QUIET_MICROS
+            && self.told_at.compare_exchange(told_at, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
             tracing::warn!(calls = self.many, "as many calls are open as may be: others are refused");
         }
         None
