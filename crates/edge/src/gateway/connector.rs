@@ -16,6 +16,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tower::Service;
 
+use super::GatewaySettings;
 use super::body::Outgoing;
 use crate::patient::Patient;
 
@@ -24,7 +25,11 @@ type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
 /// For how long a connection that nobody uses is kept. Shorter than most servers keep theirs.
 const KEEP: Duration = Duration::from_secs(50);
-const IDLE_PER_UPSTREAM: usize = 256;
+/// So many are kept to one upstream, or fewer where only few calls may be open: those that are kept count as no call.
+const MOST_IDLE: usize = 256;
+const FEWEST_IDLE: usize = 4;
+/// One is kept for so many calls that may be open.
+const CALLS_PER_IDLE: usize = 16;
 
 /// The pools of connections to upstreams.
 #[derive(Debug, Clone)]
@@ -38,12 +43,8 @@ pub(super) struct Pools {
 impl Pools {
     /// Waits so long for a connection, and then for an upstream that takes nothing of what it is sent: nobody asks the
     /// caller for more meanwhile, and would see that nothing moves.
-    pub(super) fn new(
-        egress: Egress,
-        tls: ClientConfig,
-        patience: Duration,
-        write_timeout: Duration,
-    ) -> Self {
+    pub(super) fn new(egress: Egress, tls: ClientConfig, settings: &GatewaySettings) -> Self {
+        let (patience, write_timeout) = (settings.connect_timeout, settings.idle_timeout);
         let plain = Plain { egress, patience, write_timeout };
         let tls = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions();
         let connector = Connector { inner: tls.wrap_connector(plain), patience };
@@ -52,7 +53,7 @@ impl Pools {
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .pool_idle_timeout(KEEP)
-            .pool_max_idle_per_host(IDLE_PER_UPSTREAM)
+            .pool_max_idle_per_host((settings.calls / CALLS_PER_IDLE).clamp(FEWEST_IDLE, MOST_IDLE))
             .http2_keep_alive_interval(KEEP)
             .http2_keep_alive_while_idle(false);
         let usual = builder.build(connector.clone());

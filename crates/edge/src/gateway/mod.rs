@@ -125,7 +125,7 @@ impl Gateway {
         let (trusted, clock) = (settings.trusted.clone(), Arc::clone(&settings.clock));
         Self {
             decider: Decider::new(index, meters, failures, limiter, trusted, clock),
-            pools: Pools::new(egress, upstream_tls, settings.connect_timeout, settings.idle_timeout),
+            pools: Pools::new(egress, upstream_tls, &settings),
             targets: Targets::default(),
             open: Arc::default(),
             places: CallPlaces::new(settings.calls),
