@@ -112,6 +112,18 @@ struct Passage {
     allotment: Option<Allotment>,
 }
 
+impl Passage {
+    /// Why it may not pass any more, if so.
+    fn refused(&self) -> Option<Problem> {
+        self.call.refused().map(|code| Problem::of(code, self.basic))
+    }
+
+    /// What its caller hears where it was cut.
+    fn cut(&self) -> Problem {
+        self.refused().unwrap_or(problems::ENDING)
+    }
+}
+
 impl Gateway {
     pub fn new(
         index: Arc<Index>,
@@ -281,6 +293,9 @@ impl Gateway {
         id: &RequestId,
         caller: Option<(HeaderValue, OnUpgrade)>,
     ) -> Result<Response<GatewayBody>, Problem> {
+        if !self.place(&passage).await? {
+            return Ok(problems::full(id).map(GatewayBody::Whole));
+        }
         let arrival = Arrival { peer: peer.ip(), trusted: self.decider.trusted.contains(peer.ip()), tls };
         let authority = parts.uri.authority().map(http::uri::Authority::as_str);
         let is_credential = |name: &str| passage.credentials.iter().any(|it| it == name);
@@ -310,6 +325,19 @@ impl Gateway {
         Ok(answer.map(GatewayBody::Passing))
     }
 
+    /// Whether there is a place for the call, which it has until it is over. To wait for one is no part of what
+    /// upstreams are given time for.
+    async fn place(&self, passage: &Passage) -> Result<bool, Problem> {
+        let call = &passage.call;
+        tokio::select! {
+            biased;
+            place = self.places.take(self.settings.connect_timeout, || self.decider.now()) => {
+                Ok(place.map(|place| call.take(place)).is_some())
+            }
+            () = call.cut().cancelled() => Err(passage.cut()),
+        }
+    }
+
     /// Sends the call and waits for the head of its answer; not longer than something moves, and not when it was
     /// cut.
     async fn send(
@@ -320,30 +348,17 @@ impl Gateway {
     ) -> Result<Response<Incoming>, Problem> {
         let call = &passage.call;
         let pends = body.pends();
-        let refused = || call.refused().map(|code| Problem::of(code, passage.basic));
         tokio::select! {
             biased;
-            answered = self.send_in_turn(passage, parts, Outgoing::new(body)) => {
-                answered.map_err(|problem| refused().unwrap_or(problem))
+            answered = self.try_in_order(&passage.targets, parts, Outgoing::new(body)) => {
+                answered.map_err(|problem| passage.refused().unwrap_or(problem))
             }
-            () = call.cut().cancelled() => Err(refused().unwrap_or(problems::ENDING)),
+            () = call.cut().cancelled() => Err(passage.cut()),
             () = call.idle(self.settings.answer_timeout) => {
                 let caller_is_slow = pends.load(Ordering::Relaxed);
                 Err(if caller_is_slow { problems::CALLER_TIMED_OUT } else { problems::TIMED_OUT })
             }
         }
-    }
-
-    /// Sends the call once there is a place for it, which it has until it is over.
-    async fn send_in_turn(
-        &self,
-        passage: &Passage,
-        parts: Parts,
-        body: Outgoing,
-    ) -> Result<Response<Incoming>, Problem> {
-        let place = self.places.take(self.settings.connect_timeout, || self.decider.now()).await;
-        passage.call.take(place.ok_or(problems::FULL)?);
-        self.try_in_order(&passage.targets, parts, body).await
     }
 
     /// Tries one upstream after the other, for as long as nothing was sent.

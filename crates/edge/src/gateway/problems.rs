@@ -3,7 +3,11 @@
 
 use std::error::Error;
 
-use http::StatusCode;
+use bytes::Bytes;
+use claviger_verify::answer::RequestId;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
 use hyper_util::client::legacy;
 
 use super::connector::TooSlow;
@@ -40,7 +44,7 @@ pub(super) const CALLER_TIMED_OUT: Problem = Problem::new(
 );
 pub(super) const ENDING: Problem =
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "behind", "The gateway is ending; try again.");
-pub(super) const FULL: Problem = Problem::new(
+const FULL: Problem = Problem::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "behind",
     "As many calls are open at the gateway as may be; try again.",
@@ -50,6 +54,13 @@ pub(super) const STARTING: Problem = Problem::new(
     "behind",
     "The node is starting and has not read the log yet; `/readyz` tells more.",
 );
+
+/// The answer to a call that found no place: it may find one soon.
+pub(super) fn full(id: &RequestId) -> Response<Full<Bytes>> {
+    let mut response = FULL.into_response(id, false);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
 
 /// Why there was no answer.
 pub(super) fn of_failure(error: &legacy::Error) -> Problem {
