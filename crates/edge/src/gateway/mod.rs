@@ -150,7 +150,8 @@ impl Gateway {
 
     /// Watches over open calls and cuts those that would now be refused, for ever.
     pub async fn watch(&self) {
-        self.open.watch(&self.decider, self.settings.environment.as_deref()).await;
+        let GatewaySettings { environment, idle_timeout, .. } = &self.settings;
+        self.open.watch(&self.decider, environment.as_deref(), *idle_timeout).await;
     }
 
     /// Lets upgraded connections end, which no listener waits for; cuts what is left after `grace`.

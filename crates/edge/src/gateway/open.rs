@@ -24,6 +24,8 @@ use crate::serve::Hold;
 
 /// How often it is looked whether something changed. A part of the second within which a call is cut.
 const LOOK: Duration = Duration::from_millis(100);
+/// How often calls are looked for in which nothing moves any more.
+const LOOK_FOR_STALLED: Duration = Duration::from_secs(1);
 /// How long a call that was cut may take to say so to its caller.
 const TO_SAY_SO: Duration = Duration::from_millis(300);
 const SHARDS: usize = 16;
@@ -56,8 +58,8 @@ pub(super) struct OpenCall {
     cut: CancellationToken,
     /// What it came on, if that has no other call.
     connection: Option<Hold>,
-    /// Its place among the calls that may be open.
-    place: OnceLock<OwnedSemaphorePermit>,
+    /// Its place among the calls that may be open, until it is over or ended.
+    place: Mutex<Option<OwnedSemaphorePermit>>,
     /// What still comes from the caller, and from the upstream.
     bodies: [OnceLock<Weak<Held>>; 2],
     why: OnceLock<Code>,
@@ -99,7 +101,7 @@ impl OpenCalls {
             due_at: AtomicI64::new(NOW),
             cut: CancellationToken::new(),
             connection,
-            place: OnceLock::new(),
+            place: Mutex::new(None),
             bodies: [const { OnceLock::new() }; 2],
             why: OnceLock::new(),
             began: Instant::now(),
@@ -112,9 +114,13 @@ impl OpenCalls {
         call
     }
 
-    /// Watches over them, for ever: decides again on all when something changed, and on those that are new or whose
-    /// time has come.
-    pub(super) async fn watch(&self, decider: &Decider, environment: Option<&str>) {
+    /// Watches over them, for ever: ends those that would now be refused, and those in which nothing moved for so long.
+    pub(super) async fn watch(&self, decider: &Decider, environment: Option<&str>, patience: Duration) {
+        tokio::join!(self.watch_decisions(decider, environment), self.watch_movement(patience));
+    }
+
+    /// Decides again on all when something changed, and on those that are new or whose time has come.
+    async fn watch_decisions(&self, decider: &Decider, environment: Option<&str>) {
         let mut seen = None;
         loop {
             sleep(LOOK).await;
@@ -134,6 +140,15 @@ impl OpenCalls {
                     tokio::task::yield_now().await;
                 }
             }
+        }
+    }
+
+    async fn watch_movement(&self, patience: Duration) {
+        loop {
+            sleep(LOOK_FOR_STALLED).await;
+            let now = Instant::now();
+            let is_stalled = |call: &Arc<OpenCall>| call.is_stalled(patience, now);
+            self.shards.iter().flat_map(|shard| picked(shard, is_stalled)).for_each(|call| call.end());
         }
     }
 
@@ -175,6 +190,8 @@ impl OpenCall {
             let body = body.lock().take();
             drop(body);
         }
+        // The upstream's connection went with them. Whoever takes nothing in HTTP/2 keeps the rest for as long as it likes.
+        drop(self.place.lock().take());
         if let Some(connection) = self.connection.as_ref().map(|hold| hold.end.clone()) {
             let call = Arc::downgrade(self);
             tokio::spawn(async move {
@@ -191,6 +208,11 @@ impl OpenCall {
         let held = Arc::new(Mutex::new(Some(body)));
         let place = self.bodies.iter().find(|place| place.set(Arc::downgrade(&held)).is_ok());
         debug_assert!(place.is_some(), "a call has two bodies");
+        // Whoever ended it meanwhile did not see this one.
+        if self.cut.is_cancelled() {
+            let body = held.lock().take();
+            drop(body);
+        }
         held
     }
 
@@ -207,10 +229,22 @@ impl OpenCall {
         &self.cut
     }
 
-    /// Takes a place until the call is over.
+    /// Takes a place until the call is over, unless it was ended meanwhile. It moves on from here.
     pub(super) fn take(&self, place: OwnedSemaphorePermit) {
-        // It is sent once, and so needs one place.
-        let _ = self.place.set(place);
+        let mut own = self.place.lock();
+        if !self.cut.is_cancelled() {
+            *own = Some(place);
+        }
+        self.touch();
+    }
+
+    /// Whether it has an answer in which nothing moved for so long. In HTTP/2 nobody asks for more of one that its caller
+    /// takes nothing of, and would see that. Before there is an answer, whoever waits for it sees to it; and where a
+    /// call has a connection to itself, that ends when nothing is taken.
+    fn is_stalled(&self, patience: Duration, now: Instant) -> bool {
+        let [_, answer] = &self.bodies;
+        let is_shared = self.connection.is_none();
+        is_shared && answer.get().is_some() && !self.cut.is_cancelled() && self.idle_at(patience) <= now
     }
 
     /// Keeps the account until the call is over.

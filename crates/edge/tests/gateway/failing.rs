@@ -1,12 +1,18 @@
 //! Upstreams that are away, slow, ending early or lying: each harms one call. Those that must not be reached are
 //! not.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use claviger_egress::Rules;
+use claviger_verify::KeyEnd;
+use http::Request;
 use http_body_util::BodyExt as _;
+use hyper::body::Frame;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
 use crate::scene::{Behind, PATIENCE, Scene, Setup, problem, routing, text, whole};
 use crate::streams::channel;
@@ -100,10 +106,7 @@ async fn a_long_upload_is_not_taken_for_silence() {
     tokio::spawn(async move {
         for _ in 0..8 {
             tokio::time::sleep(Duration::from_millis(300)).await;
-            sender
-                .send(hyper::body::Frame::data(bytes::Bytes::from_static(b"piece")))
-                .await
-                .expect("it is taken");
+            sender.send(Frame::data(Bytes::from_static(b"piece"))).await.expect("it is taken");
         }
     });
     assert_eq!(text(scene.send(scene.request("POST", "/orders", body)).await).await, "40");
@@ -112,7 +115,7 @@ async fn a_long_upload_is_not_taken_for_silence() {
 #[tokio::test]
 async fn an_open_answer_in_which_nothing_moves_ends() {
     let (sender, body) = channel();
-    let body = std::sync::Arc::new(std::sync::Mutex::new(Some(body)));
+    let body = Arc::new(Mutex::new(Some(body)));
     let stalled = Behind::start(move |_| {
         let body = body.lock().expect("nobody panicked").take().expect("one call");
         async move { http::Response::new(body) }
@@ -161,24 +164,62 @@ async fn an_upload_that_its_upstream_does_not_take_ends() {
     assert!(sending.await.expect("no panic").is_err(), "not all of it was taken");
 }
 
-#[tokio::test]
-async fn as_many_calls_as_may_be_and_others_wait_for_a_while() {
+/// An upstream whose first answer lasts until its sender goes.
+async fn lasting() -> (Behind, mpsc::Sender<Frame<Bytes>>) {
     let (sender, body) = channel();
-    let body = std::sync::Mutex::new(Some(body));
-    let body = std::sync::Arc::new(body);
+    let body = Arc::new(Mutex::new(Some(body)));
     let behind = Behind::start(move |_| {
         let first = body.lock().expect("nobody panicked").take();
         async move { http::Response::new(first.unwrap_or_else(|| whole("second"))) }
     })
     .await;
-    let setup = Setup { calls: Some(1), ..Setup::default() };
+    (behind, sender)
+}
+
+#[tokio::test]
+async fn as_many_calls_as_may_be_and_others_wait_for_a_while() {
+    let (behind, sender) = lasting().await;
+    // To wait for a place is not to wait for an upstream, however little of that may be.
+    let answer_timeout = Some(PATIENCE * 2 / 5);
+    let setup = Setup { calls: Some(1), answer_timeout, ..Setup::default() };
     let scene = Scene::with(routing(&[&behind.url()]), setup).await;
     let first = scene.send_h2(scene.request("GET", "/orders", whole(""))).await;
-    assert_eq!(problem(scene.get("/orders").await).await, (503, "behind".to_owned()));
+    let refused = scene.get("/orders").await;
+    assert_eq!(refused.headers()["retry-after"], "1");
+    assert_eq!(problem(refused).await, (503, "behind".to_owned()));
     assert_eq!(behind.count(), 1, "the second had to wait");
     drop(sender);
     assert_eq!(text(first).await, "");
     assert_eq!(text(scene.get("/orders").await).await, "second");
+}
+
+/// In HTTP/2 nobody asks for more of an answer that its caller takes nothing of, and would see that it ended.
+#[tokio::test]
+async fn a_caller_that_takes_nothing_in_http2_gives_its_place_back_when_it_is_cut_and_when_nothing_moves() {
+    for is_revoked in [true, false] {
+        let (behind, sender) = lasting().await;
+        let setup = Setup { calls: Some(1), ..Setup::default() };
+        let scene = Scene::with(routing(&[&behind.url()]), setup).await;
+        let stream = TcpStream::connect(scene.address).await.expect("the gateway");
+        let mut builder = h2::client::Builder::new();
+        let handshake = builder.initial_window_size(0).handshake::<_, Bytes>(stream);
+        let (mut session, connection) = handshake.await.expect("HTTP/2");
+        let connection = tokio::spawn(connection);
+        let call = Request::get("http://shop.example/orders").header("x-api-key", &scene.key);
+        let (answer, _) = session.send_request(call.body(()).expect("a call"), true).expect("sent");
+        let answer = answer.await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        sender.send(Frame::data(Bytes::from_static(b"word"))).await.expect("it is taken");
+        if is_revoked {
+            scene.change(|world| world.ended = Some(KeyEnd::Revoked));
+        }
+        let let_go = tokio::time::timeout(PATIENCE * 20, sender.closed()).await;
+        let_go.expect("its upstream is let go of");
+        scene.change(|_| {});
+        assert_eq!(text(scene.get("/orders").await).await, "second", "revoked: {is_revoked}");
+        assert!(!connection.is_finished(), "its connection may have other calls");
+        drop(answer);
+    }
 }
 
 #[tokio::test]

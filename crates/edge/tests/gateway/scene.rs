@@ -79,6 +79,8 @@ pub(crate) struct Setup {
     pub(crate) connections: Option<usize>,
     /// How many calls may be open, if fewer.
     pub(crate) calls: Option<usize>,
+    /// How long an upstream may take to answer, if not `PATIENCE`.
+    pub(crate) answer_timeout: Option<Duration>,
 }
 
 pub(crate) fn routing(upstreams: &[&str]) -> Routing {
@@ -102,7 +104,7 @@ impl Scene {
             environment: setup.environment,
             calls: setup.calls.unwrap_or(Limits::DEFAULT.connections),
             connect_timeout: PATIENCE / 2,
-            answer_timeout: PATIENCE,
+            answer_timeout: setup.answer_timeout.unwrap_or(PATIENCE),
             idle_timeout: PATIENCE * 2,
             clock: Arc::new(move || Timestamp::from_micros(clock.load(Ordering::Relaxed))),
             request_id_prefix: "req_test".to_owned(),
