@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::error::Refused;
+use crate::snapshot::tests::{at, place};
 use crate::snapshot::{Allowed, Identity, Rows};
 
 struct Scene {
@@ -26,14 +27,6 @@ impl Rows for Ignored {
     fn row(&mut self, _: &DecidingRow) -> Result<(), Refused> {
         Ok(())
     }
-}
-
-fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_micros(seconds * 1_000_000)
-}
-
-fn place(position: i64) -> Place {
-    Place { epoch: 1, position: Position(position), hash: [position as u8; 32] }
 }
 
 fn line(position: i64) -> LogLine {

@@ -209,4 +209,4 @@ fn unreadable(file: &'static str) -> impl Fn(io::Error) -> Refused {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

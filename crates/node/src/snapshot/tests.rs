@@ -28,11 +28,11 @@ impl Rows for Taken {
     }
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
 }
 
-fn place(position: i64) -> Place {
+pub(crate) fn place(position: i64) -> Place {
     Place { epoch: 1, position: Position(position), hash: [position as u8; 32] }
 }
 
