@@ -46,6 +46,7 @@ kinds! {
     GroupId = GroupKind, "grp";
     JobId = JobKind, "job";
     KeyId = KeyKind, "key";
+    KeyPairId = KeyPairKind, "kp";
     KeySetId = KeySetKind, "ks";
     MemberId = MemberKind, "mbr";
     NodeId = NodeKind, "nod";

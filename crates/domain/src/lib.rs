@@ -11,6 +11,7 @@ pub mod environments;
 pub mod event;
 pub mod groups;
 pub mod id;
+pub mod key_pairs;
 pub mod key_sets;
 pub mod members;
 pub mod organizations;
