@@ -9,6 +9,7 @@ pub mod credential;
 pub mod decision;
 pub mod environments;
 pub mod event;
+pub mod git;
 pub mod groups;
 pub mod id;
 pub mod key_pairs;

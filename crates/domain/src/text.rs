@@ -119,7 +119,7 @@ fn ordinary(text: &str, max: usize) -> Result<String, InvalidText> {
     if !(1..=max).contains(&text.chars().count()) {
         return Err(InvalidText::Length { max });
     }
-    let is_wrong = |c: char| c.is_control() || !c.is_ascii() && (overrides_direction(c) || is_invisible(c));
+    let is_wrong = |c: char| c.is_control() || !c.is_ascii() && is_hidden(c);
     if text.chars().any(is_wrong) {
         return Err(InvalidText::Control);
     }
@@ -127,6 +127,11 @@ fn ordinary(text: &str, max: usize) -> Result<String, InvalidText> {
         return Err(InvalidText::LooksLikeASecret);
     }
     Ok(text)
+}
+
+/// Characters that nobody sees: without a shape, or turning the direction of others.
+pub(crate) const fn is_hidden(c: char) -> bool {
+    overrides_direction(c) || is_invisible(c)
 }
 
 /// Characters without a shape that change no other's: two names that differ by them look the same. The joiners,
