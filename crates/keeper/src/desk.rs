@@ -1,6 +1,10 @@
 //! The desk: one request in, one answer out. The rules of opening are here and nowhere else: first the
-//! ceiling, then the envelope, then the journal on the disk, then the plaintext.
+//! ceiling, then the envelope, then the journal on the disk, then the plaintext. Those of signing are in
+//! [`signing`], in the same order.
 
+mod signing;
+
+use claviger_domain::key_pairs::Algorithm;
 use claviger_domain::secret::Plaintext;
 use claviger_domain::time::Timestamp;
 use zeroize::Zeroizing;
@@ -9,7 +13,7 @@ use crate::ambient::Ambient;
 use crate::bundle::{self, NodeKey, Recipient};
 use crate::envelope;
 use crate::journal::{Fact, Opening};
-use crate::place::Purpose;
+use crate::place::{OwnedPlace, Purpose};
 use crate::sandbox;
 use crate::start::Started;
 use crate::wire::frame::Frame;
@@ -27,6 +31,14 @@ pub(crate) enum Answer {
     Say(Body),
     /// Say this and end: the journal's state is known only to the next start.
     SayAndEnd(Body),
+    /// Make a pair beside the desk, which others need meanwhile, and say what [`Desk::made`] makes of it.
+    Make(Order),
+}
+
+/// A pair to make.
+pub(crate) struct Order {
+    pub(crate) place: OwnedPlace,
+    pub(crate) algorithm: Algorithm,
 }
 
 impl Desk {
@@ -48,12 +60,20 @@ impl Desk {
             Ok(Request::NodeKey) => self.node_key(),
             Ok(Request::Bundle { to, recipient }) => self.bundle(&to, recipient, ambient),
             Ok(Request::Unbundle { recipient, bundle }) => self.unbundle(recipient, bundle),
+            Ok(Request::MakePair { place, algorithm }) => {
+                Answer::Make(Order { place: place.into(), algorithm })
+            }
+            Ok(Request::SignJwt(sign)) => self.sign_jwt(&sign, ambient.now()),
             Err(NoRequest::UnknownKind) => refuse(Refusal::UnknownMessage),
             Err(NoRequest::Malformed) => refuse(Refusal::Malformed),
         }
     }
 
+    /// Private halves are made here, and never taken from outside.
     fn seal(&self, items: &[SealRequest<'_>], ambient: &dyn Ambient) -> Answer {
+        if items.iter().any(|item| item.purpose == Purpose::KeyPair) {
+            return refuse(Refusal::NotOpened);
+        }
         let sealed: Result<Vec<_>, _> = items
             .iter()
             .map(|item| {
@@ -70,7 +90,8 @@ impl Desk {
 
     fn open(&mut self, request: &OpenRequest<'_>, now: Timestamp) -> Answer {
         let ledger = match request.purpose {
-            Purpose::Retrievable => &mut self.started.retrievals,
+            Purpose::Retrievable => &mut self.started.ledgers.reveals,
+            Purpose::KeyPair => return refuse(Refusal::NotOpened),
         };
         if let Err(full) = ledger.check(request.actor, now) {
             return refuse(Refusal::TooManyReveals { retry_after_seconds: full.retry_after_seconds });
@@ -119,7 +140,7 @@ impl Desk {
     fn health(&mut self, now: Timestamp) -> Health {
         Health {
             root: self.started.tree.fingerprint(),
-            reveals: self.started.retrievals.count(now),
+            reveals: self.started.ledgers.reveals.count(now),
             keys_given: self.keys_given,
             memory_locked: self.memory_locked,
             dumpable: sandbox::is_dumpable(),

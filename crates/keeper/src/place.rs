@@ -27,6 +27,28 @@ impl<'a> Place<'a> {
     }
 }
 
+/// A place that outlives the message that named it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OwnedPlace {
+    pub(crate) database: String,
+    pub(crate) table: String,
+    pub(crate) row: String,
+    pub(crate) column: String,
+}
+
+impl OwnedPlace {
+    pub(crate) fn borrow(&self) -> Place<'_> {
+        Place { database: &self.database, table: &self.table, row: &self.row, column: &self.column }
+    }
+}
+
+impl From<Place<'_>> for OwnedPlace {
+    fn from(place: Place<'_>) -> Self {
+        let [database, table, row, column] = place.parts().map(str::to_owned);
+        Self { database, table, row, column }
+    }
+}
+
 /// What a sealed value is for. Each purpose has its own key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -34,6 +56,8 @@ pub enum Purpose {
     /// The value of a Key, which a person may retrieve as long as the policy says so. The only purpose
     /// whose plaintext ever leaves the keeper.
     Retrievable,
+    /// The private half of a key pair. Made by the keeper itself, and opened only inside of it, to sign.
+    KeyPair,
 }
 
 impl Purpose {
@@ -42,11 +66,12 @@ impl Purpose {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Retrievable => "retrievable",
+            Self::KeyPair => "key_pair",
         }
     }
 
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Retrievable].into_iter().find(|purpose| purpose.as_str() == name)
+        [Self::Retrievable, Self::KeyPair].into_iter().find(|purpose| purpose.as_str() == name)
     }
 }
 

@@ -1,5 +1,5 @@
-//! The keeper's process: `claviger keeper run`, started by the server with a socket in place of its input.
-//! It works off one request after another and ends when the socket closes.
+//! The keeper's process: `claviger keeper run`, started by the server with a socket in place of its input: its
+//! options, and its way from there to the desk.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Write as _};
@@ -10,19 +10,21 @@ use std::process::ExitCode;
 
 use rustix::fs::{FileType, fstat};
 
-use crate::ambient::{Ambient, Machine};
-use crate::desk::{Answer, Desk};
-pub use crate::ledger::Ceilings;
+use crate::ambient::Machine;
+use crate::desk::Desk;
+use crate::ledgers::AllCeilings;
 use crate::sandbox;
+use crate::serve::{say, serve};
 use crate::start::{self, Layout};
 pub use crate::start::{Prospect, StartError, StartReason, examine};
-use crate::wire::frame;
-use crate::wire::message::{self, Body};
+use crate::wire::message;
 
 const DATA_DIR: &str = "--data-dir";
 const MASTER_KEY_FILE: &str = "--master-key-file";
-const PER_ACTOR: &str = "--reveals-per-actor";
-const TOGETHER: &str = "--reveals-together";
+/// The ceilings: by one actor, and by all together.
+const REVEALS: [&str; 2] = ["--reveals-per-actor", "--reveals-together"];
+const GIT_SIGNATURES: [&str; 2] = ["--git-signatures-per-actor", "--git-signatures-together"];
+const JWT_SIGNATURES: [&str; 2] = ["--jwt-signatures-per-actor", "--jwt-signatures-together"];
 
 /// What the process is told at its start. Paths and numbers: nothing here is secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +33,14 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// The operator's own file with the master key (`CLAVIGER_MASTER_KEY_FILE`), in place of `master.key`.
     pub master_key_file: Option<PathBuf>,
-    /// How many openings an hour allows.
-    pub ceilings: Ceilings,
+    /// How many openings and signatures an hour allows.
+    pub ceilings: AllCeilings,
 }
 
 impl Options {
     /// The options of a keeper in that folder, with nothing else configured.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
-        Self { data_dir: data_dir.into(), master_key_file: None, ceilings: Ceilings::default() }
+        Self { data_dir: data_dir.into(), master_key_file: None, ceilings: AllCeilings::default() }
     }
 
     /// The arguments that say these options, for [`Options::from_arguments`].
@@ -47,15 +49,17 @@ impl Options {
         if let Some(path) = &self.master_key_file {
             arguments.extend([MASTER_KEY_FILE.into(), path.clone().into()]);
         }
-        arguments.extend([PER_ACTOR.into(), self.ceilings.per_actor.to_string().into()]);
-        arguments.extend([TOGETHER.into(), self.ceilings.together.to_string().into()]);
+        let mut ceilings = self.ceilings;
+        for (name, number) in named(&mut ceilings) {
+            arguments.extend([name.into(), number.to_string().into()]);
+        }
         arguments
     }
 
     /// Reads what [`Options::to_arguments`] wrote: pairs of a name and a value.
     pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, StartError> {
         let mut arguments = arguments.into_iter();
-        let (mut data_dir, mut master_key_file, mut ceilings) = (None, None, Ceilings::default());
+        let (mut data_dir, mut master_key_file, mut ceilings) = (None, None, AllCeilings::default());
         while let Some(name) = arguments.next() {
             let value = arguments
                 .next()
@@ -63,14 +67,29 @@ impl Options {
             match name.to_str() {
                 Some(DATA_DIR) => data_dir = Some(PathBuf::from(value)),
                 Some(MASTER_KEY_FILE) => master_key_file = Some(PathBuf::from(value)),
-                Some(PER_ACTOR) => ceilings.per_actor = number(&name, &value)?,
-                Some(TOGETHER) => ceilings.together = number(&name, &value)?,
-                _ => return Err(StartError::Arguments(format!("{} is unknown", name.display()))),
+                text => {
+                    let ceiling = named(&mut ceilings).into_iter().find(|(known, _)| Some(*known) == text);
+                    let unknown = || StartError::Arguments(format!("{} is unknown", name.display()));
+                    *ceiling.ok_or_else(unknown)?.1 = number(&name, &value)?;
+                }
             }
         }
         let data_dir = data_dir.ok_or_else(|| StartError::Arguments(format!("{DATA_DIR} is missing")))?;
         Ok(Self { data_dir, master_key_file, ceilings })
     }
+}
+
+/// Every ceiling with its argument's name.
+fn named(ceilings: &mut AllCeilings) -> [(&'static str, &mut u32); 6] {
+    let AllCeilings { reveals, git_signatures, jwt_signatures } = ceilings;
+    [
+        (REVEALS[0], &mut reveals.per_actor),
+        (REVEALS[1], &mut reveals.together),
+        (GIT_SIGNATURES[0], &mut git_signatures.per_actor),
+        (GIT_SIGNATURES[1], &mut git_signatures.together),
+        (JWT_SIGNATURES[0], &mut jwt_signatures.per_actor),
+        (JWT_SIGNATURES[1], &mut jwt_signatures.together),
+    ]
 }
 
 fn number(name: &OsStr, value: &OsStr) -> Result<u32, StartError> {
@@ -100,15 +119,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 pub fn run(options: Options) -> Result<(), StartError> {
     // First of all, and so before the socket is taken over: what was inherited is closed by number.
     let confined = sandbox::confine();
-    let mut socket = socket()?;
+    let socket = socket()?;
     match confined.and_then(|locked| stand(&options, locked)) {
         Ok(desk) => {
-            serve(&mut socket, desk, &Machine);
+            serve(socket, desk, &Machine);
             Ok(())
         }
         Err(error) => {
             let notice = message::failed_notice(error.reason().code(), &error.to_string());
-            say(&mut socket, 0, notice);
+            say(&socket, 0, notice);
             Err(error)
         }
     }
@@ -120,30 +139,6 @@ fn stand(options: &Options, locked: Result<(), String>) -> Result<Desk, StartErr
     let memory_locked = locked.is_ok();
     started.warnings.extend(locked.err());
     Ok(Desk::new(started, memory_locked))
-}
-
-/// Works off requests in their order. A frame that is none of ours, or of another version, ends it: what
-/// comes after cannot be trusted to be a frame.
-fn serve(socket: &mut UnixStream, mut desk: Desk, ambient: &dyn Ambient) {
-    if !say(socket, 0, desk.ready()) {
-        return;
-    }
-    while let Ok(Some(frame)) = frame::read(socket) {
-        let goes_on = match desk.answer(&frame, ambient) {
-            Answer::Say(body) => say(socket, frame.request, body),
-            Answer::SayAndEnd(body) => {
-                say(socket, frame.request, body);
-                false
-            }
-        };
-        if !goes_on {
-            return;
-        }
-    }
-}
-
-fn say(socket: &mut UnixStream, request: u64, (kind, body): Body) -> bool {
-    frame::write(socket, kind, request, &body.into_bytes()).is_ok()
 }
 
 /// The input, if it is the socket that the server puts there.
@@ -161,13 +156,16 @@ fn socket() -> Result<UnixStream, StartError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Ceilings;
 
     #[test]
     fn options_read_back_from_their_arguments() {
         let mut options = Options::new("/var/lib/claviger");
         assert_eq!(Options::from_arguments(options.to_arguments()).expect("options"), options);
         options.master_key_file = Some("/run/secrets/master key".into());
-        options.ceilings = Ceilings { per_actor: 0, together: u32::MAX };
+        options.ceilings.reveals = Ceilings { per_actor: 0, together: u32::MAX };
+        options.ceilings.git_signatures = Ceilings { per_actor: 1, together: 2 };
+        options.ceilings.jwt_signatures = Ceilings { per_actor: 3, together: 4 };
         assert_eq!(Options::from_arguments(options.to_arguments()).expect("options"), options);
     }
 

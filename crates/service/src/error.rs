@@ -88,6 +88,9 @@ impl From<claviger_keeper::KeeperError> for Error {
             KeeperError::TooManyReveals { retry_after_seconds } => {
                 Self::Refused(Refusal::TooManyReveals { retry_after_seconds: retry_after_seconds.into() })
             }
+            KeeperError::TooManySignatures { retry_after_seconds } => {
+                Self::Refused(Refusal::TooManyRequests { retry_after_seconds: retry_after_seconds.into() })
+            }
             KeeperError::Refused | KeeperError::Incompatible => Self::Internal(error.to_string()),
         }
     }

@@ -11,7 +11,7 @@ use claviger_domain::peers::TrustedPeers;
 use claviger_domain::text::Name;
 use claviger_domain::time::Timestamp;
 use claviger_keeper::client::{Program, SpawnOptions};
-use claviger_keeper::{Ceilings, Keeper, process};
+use claviger_keeper::{AllCeilings, Ceilings, Keeper, process};
 use claviger_limits::Limiter;
 use claviger_service::ambient::{Clock, Entropy};
 use claviger_service::{Beginning, Options, Service};
@@ -160,7 +160,10 @@ impl World {
 
 fn keeper(folder: &TempDir) -> Keeper {
     let mut options = SpawnOptions::new(process::Options {
-        ceilings: Ceilings { per_actor: 10_000, together: 100_000 },
+        ceilings: AllCeilings {
+            reveals: Ceilings { per_actor: 10_000, together: 100_000 },
+            ..AllCeilings::default()
+        },
         ..process::Options::new(folder.path())
     });
     options.program = Program::RunningImage { arguments: claviger_testkit::keeper_arguments() };

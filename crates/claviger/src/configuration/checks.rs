@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::{Configuration, GatewayOptions, UsageSettings};
+use super::{Configuration, GatewayOptions, KeeperLimits, UsageSettings};
 
 /// Whether a finding forbids to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -180,11 +180,7 @@ fn values(configuration: &Configuration, findings: &mut Vec<Finding>) {
     {
         findings.push(Finding::error("limits.redis_url", error.to_string()));
     }
-    let keeper = &configuration.keeper;
-    if keeper.opens_per_actor_per_hour > keeper.opens_per_hour {
-        let detail = "is more than `keeper.opens_per_hour`, which binds all actors together";
-        findings.push(Finding::warning("keeper.opens_per_actor_per_hour", detail));
-    }
+    ceilings(&configuration.keeper, findings);
     usage(&configuration.usage, findings);
     log_filter(&configuration.log.filter, findings);
     if let Some(file) = configuration.master_key_file.as_deref().filter(|file| !file.exists()) {
@@ -203,6 +199,35 @@ fn values(configuration: &Configuration, findings: &mut Vec<Finding>) {
 }
 
 /// An impact counts the calls of a day by the minute; and what is kept for longer is kept more coarsely.
+/// A ceiling for one actor that lies above the one for all is not what its number says.
+fn ceilings(keeper: &KeeperLimits, findings: &mut Vec<Finding>) {
+    for (own, all, setting, binding) in [
+        (
+            keeper.opens_per_actor_per_hour,
+            keeper.opens_per_hour,
+            "keeper.opens_per_actor_per_hour",
+            "keeper.opens_per_hour",
+        ),
+        (
+            keeper.git_signatures_per_actor_per_hour,
+            keeper.git_signatures_per_hour,
+            "keeper.git_signatures_per_actor_per_hour",
+            "keeper.git_signatures_per_hour",
+        ),
+        (
+            keeper.jwt_signatures_per_actor_per_hour,
+            keeper.jwt_signatures_per_hour,
+            "keeper.jwt_signatures_per_actor_per_hour",
+            "keeper.jwt_signatures_per_hour",
+        ),
+    ] {
+        if own > all {
+            let detail = format!("is more than `{binding}`, which binds all actors together");
+            findings.push(Finding::warning(setting, detail));
+        }
+    }
+}
+
 fn usage(usage: &UsageSettings, findings: &mut Vec<Finding>) {
     if usage.keep_minutes.shortest_seconds() < 86_400 {
         findings.push(Finding::error("usage.keep_minutes", "must be at least P1D"));

@@ -177,12 +177,20 @@ section! {
 }
 
 section! {
-    /// The keeper's ceilings on opening what is sealed, which survive its restarts.
+    /// The keeper's ceilings on opening and signing, which survive its restarts.
     KeeperLimits {
         /// How many secrets one actor may have opened within an hour.
         opens_per_actor_per_hour: u32, Form::Number, "30";
         /// How many secrets all actors together may have opened within an hour.
         opens_per_hour: u32, Form::Number, "1000";
+        /// How many sign-ins to Git hosts one actor may have signed within an hour.
+        git_signatures_per_actor_per_hour: u32, Form::Number, "1000";
+        /// How many sign-ins to Git hosts all actors together may have signed within an hour.
+        git_signatures_per_hour: u32, Form::Number, "10000";
+        /// How many JSON Web Tokens one actor may have signed within an hour.
+        jwt_signatures_per_actor_per_hour: u32, Form::Number, "10000";
+        /// How many JSON Web Tokens all actors together may have signed within an hour.
+        jwt_signatures_per_hour: u32, Form::Number, "100000";
     }
 }
 

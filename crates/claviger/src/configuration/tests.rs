@@ -156,6 +156,8 @@ fn what_is_unwise_is_said_and_starts() {
         ("public_url = \"http://keys.example.com\"", "public_url"),
         ("database_url = \"postgres://a:b@db/claviger\"", "database_url"),
         ("[keeper]\nopens_per_hour = 3", "keeper.opens_per_actor_per_hour"),
+        ("[keeper]\ngit_signatures_per_hour = 3", "keeper.git_signatures_per_actor_per_hour"),
+        ("[keeper]\njwt_signatures_per_hour = 3", "keeper.jwt_signatures_per_actor_per_hour"),
         ("[limits]\nredis_url = \"redis://:b@cache\"", "limits.redis_url"),
     ] {
         let (_folder, file) = file(text);

@@ -4,22 +4,33 @@ use std::sync::Arc;
 
 use claviger_keeper::client::{Notice, Observer, SpawnError, SpawnOptions};
 use claviger_keeper::process::Options;
-use claviger_keeper::{Ceilings, Keeper};
+use claviger_keeper::{AllCeilings, Ceilings, Keeper};
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, KeeperLimits};
 
 /// How the configuration wants the keeper.
 pub(super) fn options(configuration: &Configuration) -> SpawnOptions {
     let mut options = SpawnOptions::new(Options {
         data_dir: configuration.data_dir.clone(),
         master_key_file: configuration.master_key_file.clone(),
-        ceilings: Ceilings {
-            per_actor: configuration.keeper.opens_per_actor_per_hour,
-            together: configuration.keeper.opens_per_hour,
-        },
+        ceilings: ceilings(&configuration.keeper),
     });
     options.observer = Some(Observer::new(note));
     options
+}
+
+fn ceilings(limits: &KeeperLimits) -> AllCeilings {
+    AllCeilings {
+        reveals: Ceilings { per_actor: limits.opens_per_actor_per_hour, together: limits.opens_per_hour },
+        git_signatures: Ceilings {
+            per_actor: limits.git_signatures_per_actor_per_hour,
+            together: limits.git_signatures_per_hour,
+        },
+        jwt_signatures: Ceilings {
+            per_actor: limits.jwt_signatures_per_actor_per_hour,
+            together: limits.jwt_signatures_per_hour,
+        },
+    }
 }
 
 /// Starts the keeper and waits until it stands. Blocks: it reads its journal first.

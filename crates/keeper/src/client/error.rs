@@ -14,6 +14,9 @@ pub enum KeeperError {
     /// A ceiling is reached.
     #[error("too many reveals within an hour; there is room again in {retry_after_seconds} s")]
     TooManyReveals { retry_after_seconds: u32 },
+    /// A ceiling of signing is reached.
+    #[error("too many signatures within an hour; there is room again in {retry_after_seconds} s")]
+    TooManySignatures { retry_after_seconds: u32 },
     /// The value does not open in this place for this purpose, or is too long to be sealed. Why is not
     /// told: all failures look alike.
     #[error("the keeper refused")]

@@ -23,6 +23,7 @@ pub use options::{BackOff, Notice, Observer, Program, SpawnOptions};
 
 use crate::bundle::{NodeKey, Recipient};
 use crate::keys::{Keys, NodeKeys};
+use crate::pairs::{MadePair, MakePair, SignJwt};
 use crate::place::{Open, Seal};
 use crate::sandbox;
 use crate::tree::RootFingerprint;
@@ -31,6 +32,8 @@ use crate::wire::message::{self, Body, MOST_SEALS, Refusal, Reply};
 
 /// How long a keeper that is told to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a pair may take at the least: RSA's takes seconds, and others may be made before it.
+const MAKING: Duration = Duration::from_secs(60);
 
 /// A running keeper and the way to it. Ends the process when dropped.
 #[derive(Debug)]
@@ -97,6 +100,22 @@ impl Keeper {
         }
     }
 
+    /// Makes a pair inside the keeper. Its private half comes back sealed to its place.
+    pub fn make_pair(&self, make: MakePair<'_>) -> Result<MadePair, KeeperError> {
+        match self.ask_within(message::make_request(&make), self.deadline.max(MAKING))? {
+            Reply::PairMade(made) => Ok(made),
+            _ => Err(KeeperError::Incompatible),
+        }
+    }
+
+    /// Signs claims as a compact JSON Web Token. It is in the keeper's journal before it is here.
+    pub fn sign_jwt(&self, sign: SignJwt<'_>) -> Result<String, KeeperError> {
+        match self.ask(message::sign_request(&sign))? {
+            Reply::JwtSigned(token) => Ok(token),
+            _ => Err(KeeperError::Incompatible),
+        }
+    }
+
     /// The public half of this keeper's pair, to which a data node's bundle is encrypted.
     pub fn node_key(&self) -> Result<NodeKey, KeeperError> {
         match self.ask(message::node_key_request())? {
@@ -144,8 +163,11 @@ impl Keeper {
     }
 
     fn ask(&self, request: Body) -> Result<Reply, KeeperError> {
-        let deadline = Instant::now() + self.deadline;
-        let frame = self.shared.exchange(request, deadline)?;
+        self.ask_within(request, self.deadline)
+    }
+
+    fn ask_within(&self, request: Body, patience: Duration) -> Result<Reply, KeeperError> {
+        let frame = self.shared.exchange(request, Instant::now() + patience)?;
         match Reply::decode(&frame) {
             Ok(Reply::Refused(refusal)) => Err(refusal.into()),
             Ok(reply) => Ok(reply),
@@ -165,6 +187,9 @@ impl From<Refusal> for KeeperError {
         match refusal {
             Refusal::NotOpened | Refusal::Malformed => Self::Refused,
             Refusal::TooManyReveals { retry_after_seconds } => Self::TooManyReveals { retry_after_seconds },
+            Refusal::TooManySignatures { retry_after_seconds } => {
+                Self::TooManySignatures { retry_after_seconds }
+            }
             Refusal::Unavailable => Self::Unavailable,
             Refusal::UnknownMessage | Refusal::KeysAlreadyGiven => Self::Incompatible,
         }

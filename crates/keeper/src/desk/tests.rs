@@ -9,13 +9,14 @@ use super::*;
 use crate::ambient::frozen::Frozen;
 use crate::journal;
 use crate::ledger::Ceilings;
+use crate::ledgers::AllCeilings;
 use crate::place::{Open, Place, Seal};
 use crate::start::{Layout, start};
 use crate::wire::message::Reply;
 
 const PLACE: Place<'_> = Place { database: "db", table: "sealed", row: "key_1", column: "value" };
 
-fn desk(folder: &Path, ambient: &Frozen, ceilings: Ceilings) -> Desk {
+fn desk(folder: &Path, ambient: &Frozen, ceilings: AllCeilings) -> Desk {
     Desk::new(start(&Layout::new(folder, None), ceilings, ambient).expect("a start"), false)
 }
 
@@ -49,7 +50,7 @@ fn open(desk: &mut Desk, ambient: &Frozen, sealed: &Sealed, actor: &str) -> Resu
 #[test]
 fn what_is_opened_is_in_the_journal_and_what_is_refused_is_not() {
     let (folder, ambient) = (tempfile::tempdir().expect("a folder"), Frozen::at("2026-07-01T12:00:00Z"));
-    let mut desk = desk(folder.path(), &ambient, Ceilings::default());
+    let mut desk = desk(folder.path(), &ambient, AllCeilings::default());
     let sealed = seal(&mut desk, &ambient, "clv_key_abc");
     assert_eq!(open(&mut desk, &ambient, &sealed, "mbr_a"), Ok("clv_key_abc".into()));
     let forged = Sealed::from_bytes(vec![1; 60]);
@@ -64,7 +65,8 @@ fn what_is_opened_is_in_the_journal_and_what_is_refused_is_not() {
 #[test]
 fn ceilings_hold_across_starts_and_end_with_the_hour() {
     let (folder, ambient) = (tempfile::tempdir().expect("a folder"), Frozen::at("2026-07-01T12:00:00Z"));
-    let ceilings = Ceilings { per_actor: 2, together: 3 };
+    let reveals = Ceilings { per_actor: 2, together: 3 };
+    let ceilings = AllCeilings { reveals, ..AllCeilings::default() };
     let mut first = desk(folder.path(), &ambient, ceilings);
     let sealed = seal(&mut first, &ambient, "text");
     for _ in 0..2 {
@@ -85,7 +87,7 @@ fn ceilings_hold_across_starts_and_end_with_the_hour() {
 #[test]
 fn a_journal_that_takes_no_line_gives_no_plaintext() {
     let (folder, ambient) = (tempfile::tempdir().expect("a folder"), Frozen::at("2026-07-01T12:00:00Z"));
-    let mut desk = desk(folder.path(), &ambient, Ceilings::default());
+    let mut desk = desk(folder.path(), &ambient, AllCeilings::default());
     let sealed = seal(&mut desk, &ambient, "text");
     desk.started.journal = journal::full_disk();
     let open =
@@ -100,12 +102,12 @@ fn a_journal_that_takes_no_line_gives_no_plaintext() {
 #[test]
 fn keys_are_given_once() {
     let (folder, ambient) = (tempfile::tempdir().expect("a folder"), Frozen::at("2026-07-01T12:00:00Z"));
-    let mut first = desk(folder.path(), &ambient, Ceilings::default());
+    let mut first = desk(folder.path(), &ambient, AllCeilings::default());
     let Reply::Keys(keys) = ask(&mut first, &ambient, message::keys_request()) else { panic!("keys") };
     let again = ask(&mut first, &ambient, message::keys_request());
     assert!(matches!(again, Reply::Refused(Refusal::KeysAlreadyGiven)), "{again:?}");
     drop(first);
-    let mut second = desk(folder.path(), &ambient, Ceilings::default());
+    let mut second = desk(folder.path(), &ambient, AllCeilings::default());
     let Reply::Keys(same) = ask(&mut second, &ambient, message::keys_request()) else { panic!("keys") };
     let digest = |keys: &crate::Keys| keys.digest_key.newest().digest(b"clv_key_abc");
     assert_eq!(digest(&keys), digest(&same), "the same at every start");
@@ -117,7 +119,7 @@ fn keys_are_given_once() {
 #[test]
 fn without_chance_nothing_is_sealed() {
     let (folder, ambient) = (tempfile::tempdir().expect("a folder"), Frozen::at("2026-07-01T12:00:00Z"));
-    let mut desk = desk(folder.path(), &ambient, Ceilings::default());
+    let mut desk = desk(folder.path(), &ambient, AllCeilings::default());
     ambient.dry.set(true);
     let plaintext = Plaintext::new("text".into());
     let item = Seal { purpose: Purpose::Retrievable, place: PLACE, plaintext: &plaintext };
@@ -128,7 +130,7 @@ fn without_chance_nothing_is_sealed() {
 #[test]
 fn places_and_actors_have_bounds() {
     let (folder, ambient) = (tempfile::tempdir().expect("a folder"), Frozen::at("2026-07-01T12:00:00Z"));
-    let mut desk = desk(folder.path(), &ambient, Ceilings::default());
+    let mut desk = desk(folder.path(), &ambient, AllCeilings::default());
     let sealed = seal(&mut desk, &ambient, "text");
     assert_eq!(open(&mut desk, &ambient, &sealed, ""), Err(Refusal::Malformed));
     assert_eq!(open(&mut desk, &ambient, &sealed, &"a".repeat(129)), Err(Refusal::Malformed));
@@ -139,8 +141,8 @@ fn places_and_actors_have_bounds() {
 #[test]
 fn messages_of_later_kinds_get_a_typed_refusal() {
     let (folder, ambient) = (tempfile::tempdir().expect("a folder"), Frozen::at("2026-07-01T12:00:00Z"));
-    let mut desk = desk(folder.path(), &ambient, Ceilings::default());
-    for kind in (0..=255).filter(|kind| !(1..=7).contains(kind)) {
+    let mut desk = desk(folder.path(), &ambient, AllCeilings::default());
+    for kind in (0..=255).filter(|kind| !(1..=9).contains(kind)) {
         let reply = ask(&mut desk, &ambient, (kind, crate::wire::codec::Writer::default()));
         assert!(matches!(reply, Reply::Refused(Refusal::UnknownMessage)), "{kind}: {reply:?}");
     }
@@ -158,7 +160,7 @@ proptest! {
     ) {
         let folder = tempfile::tempdir().expect("a folder");
         let ambient = Frozen::at("2026-07-01T12:00:00Z");
-        let mut desk = desk(folder.path(), &ambient, Ceilings::default());
+        let mut desk = desk(folder.path(), &ambient, AllCeilings::default());
         let sealed = seal(&mut desk, &ambient, "text");
         let open = Open {
             purpose: Purpose::Retrievable, place: PLACE, sealed: &sealed, actor: "mbr_a", position: 7,

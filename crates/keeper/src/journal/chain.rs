@@ -162,7 +162,7 @@ pub(super) mod tests {
     fn an_unknown_kind_or_version_stops_the_reader() {
         for json in [
             r#"{"at":"2026-07-01T12:00:00Z","kind":"begun","version":2}"#,
-            r#"{"at":"2026-07-01T12:00:00Z","kind":"signed"}"#,
+            r#"{"at":"2026-07-01T12:00:00Z","kind":"burnt"}"#,
         ] {
             let hash = hex::encode(chained(&[0; 32], json.as_bytes()));
             let line = format!("{hash} {json}\n");

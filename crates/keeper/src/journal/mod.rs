@@ -1,4 +1,5 @@
-//! The keeper's own book: one line for each opening, chained by hash, synced before the plaintext leaves.
+//! The keeper's own book: one line for each opening and each signature, chained by hash, synced before the
+//! plaintext or the signature leaves.
 //!
 //! A line is `<hash> <entry>`: the entry is JSON, the hash SHA-256 over the hash of the line before and the
 //! entry's bytes. The keeper alone writes it; anybody who may read the file can check it. A last line that
@@ -13,6 +14,7 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
+use claviger_domain::key_pairs::KeyUse;
 use claviger_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +51,8 @@ pub(crate) enum Fact {
     Root { fingerprint: String },
     /// A value was opened, and was about to be handed out.
     Opened(Opening),
+    /// A private half was opened inside, and its signature was about to be handed out.
+    Signed(Signing),
 }
 
 /// One value opened: by whom, where from, and the position of the log's event that says so too.
@@ -63,11 +67,29 @@ pub struct Opening {
     pub column: String,
 }
 
+/// One signature: by whom, with which pair, for what, and of what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signing {
+    #[serde(rename = "use")]
+    pub key_use: KeyUse,
+    pub actor: String,
+    pub database: String,
+    pub table: String,
+    pub row: String,
+    pub column: String,
+    /// What it was for: the token's key id, or the attachment whose Git host was signed in to.
+    pub subject: String,
+    /// SHA-256 of what was signed, in hexadecimal digits: by it a token that turns up is found in the journal.
+    pub digest: String,
+}
+
 /// A whole journal, read and checked from its first line to its last.
 #[derive(Debug, Clone)]
 pub struct Book {
     /// Every opening with its instant, the oldest first.
     pub openings: Vec<(Timestamp, Opening)>,
+    /// Every signature with its instant, the oldest first.
+    pub signings: Vec<(Timestamp, Signing)>,
     /// When it began, unless it is empty.
     pub begun: Option<Timestamp>,
     /// How many lines there are.
@@ -96,15 +118,18 @@ pub fn read(data_dir: &Path) -> Result<Book, ReadError> {
 fn read_file(path: &Path) -> Result<Book, ChainError> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
-    let (mut begun, mut openings) = (None, Vec::new());
+    let (mut begun, mut openings, mut signings) = (None, Vec::new(), Vec::new());
     let scanned = scan(&mut BufReader::new(file), &mut |entry| {
         begun = begun.or(Some(entry.at));
-        if let Fact::Opened(opening) = entry.fact {
-            openings.push((entry.at, opening));
+        match entry.fact {
+            Fact::Opened(opening) => openings.push((entry.at, opening)),
+            Fact::Signed(signing) => signings.push((entry.at, signing)),
+            Fact::Begun { .. } | Fact::Root { .. } => {}
         }
     })?;
     Ok(Book {
         openings,
+        signings,
         begun,
         lines: scanned.lines,
         head: hex::encode(scanned.head),

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::{Layout, Past, StartError, is_there, secrets};
 use crate::journal;
-use crate::ledger::{Ceilings, Ledger};
+use crate::ledgers::{AllCeilings, Ledgers};
 use crate::sandbox;
 use crate::tree::{RootFingerprint, RootTree};
 
@@ -67,7 +67,7 @@ fn read_journal(layout: &Layout, root_is_there: bool) -> Result<Option<String>, 
         }
         Err(source) => return Err(StartError::storage("read", &layout.journal, source)),
     };
-    let mut past = Past { root: None, retrievals: Ledger::new(Ceilings::default()), warnings: Vec::new() };
+    let mut past = Past { root: None, ledgers: Ledgers::new(AllCeilings::default()), warnings: Vec::new() };
     journal::scan(&mut BufReader::new(file), &mut |entry| past.learn(entry))
         .map_err(|cause| StartError::journal(&layout.journal, cause))?;
     Ok(past.root)

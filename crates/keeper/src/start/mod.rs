@@ -21,9 +21,8 @@ pub use examine::{Prospect, examine};
 
 use crate::ambient::Ambient;
 use crate::files;
-use crate::journal::{self, Entry, Fact, Journal, Opening};
-use crate::ledger::{Ceilings, Ledger};
-use crate::place::Purpose;
+use crate::journal::{self, Entry, Fact, Journal};
+use crate::ledgers::{AllCeilings, Ledgers};
 use crate::tree::RootTree;
 
 /// How long a start waits for the keeper before it to be gone.
@@ -56,7 +55,7 @@ impl Layout {
 pub(crate) struct Started {
     pub(crate) tree: RootTree,
     pub(crate) journal: Journal,
-    pub(crate) retrievals: Ledger,
+    pub(crate) ledgers: Ledgers,
     pub(crate) warnings: Vec<String>,
     /// Held as long as the keeper lives.
     pub(crate) _lock: File,
@@ -65,14 +64,14 @@ pub(crate) struct Started {
 /// Brings the keeper up, from nothing at the first start.
 pub(crate) fn start(
     layout: &Layout,
-    ceilings: Ceilings,
+    ceilings: AllCeilings,
     ambient: &dyn Ambient,
 ) -> Result<Started, StartError> {
     files::own_folder(&layout.folder)
         .map_err(|source| StartError::storage("make the folder", &layout.folder, source))?;
     let lock = lock(&layout.folder)?;
     let root_is_there = is_there(&layout.root)?;
-    let mut past = Past { root: None, retrievals: Ledger::new(ceilings), warnings: Vec::new() };
+    let mut past = Past { root: None, ledgers: Ledgers::new(ceilings), warnings: Vec::new() };
     let mut journal = open_journal(layout, root_is_there, &mut past, ambient)?;
     if past.root.is_some() && !root_is_there {
         return Err(StartError::RootLost { path: layout.root.clone() });
@@ -84,7 +83,7 @@ pub(crate) fn start(
         Some(named) if named == fingerprint => {}
         Some(_) => return Err(StartError::JournalForeign { path: layout.journal.clone() }),
     }
-    Ok(Started { tree, journal, retrievals: past.retrievals, warnings: past.warnings, _lock: lock })
+    Ok(Started { tree, journal, ledgers: past.ledgers, warnings: past.warnings, _lock: lock })
 }
 
 /// Opens the journal and learns from it; begins it if it is empty.
@@ -129,19 +128,15 @@ fn is_there(path: &Path) -> Result<bool, StartError> {
 /// What the journal tells a new start.
 struct Past {
     root: Option<String>,
-    retrievals: Ledger,
+    ledgers: Ledgers,
     warnings: Vec<String>,
 }
 
 impl Past {
     fn learn(&mut self, entry: Entry) {
-        match entry.fact {
-            Fact::Begun { .. } => {}
-            Fact::Root { fingerprint } => self.root = Some(fingerprint),
-            Fact::Opened(Opening { purpose, actor, .. }) => match Purpose::from_name(&purpose) {
-                Some(Purpose::Retrievable) => self.retrievals.record(&actor, entry.at),
-                None => {}
-            },
+        self.ledgers.learn(&entry.fact, entry.at);
+        if let Fact::Root { fingerprint } = entry.fact {
+            self.root = Some(fingerprint);
         }
     }
 }

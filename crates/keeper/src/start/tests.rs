@@ -26,7 +26,7 @@ impl Folder {
     }
 
     fn start(&self) -> Result<Started, StartError> {
-        start(&self.layout, Ceilings::default(), &Machine)
+        start(&self.layout, AllCeilings::default(), &Machine)
     }
 
     /// Why it does not start, and that the explanation names the file.
@@ -171,7 +171,7 @@ fn a_first_start_that_was_killed_anywhere_is_finished_by_the_next() {
 fn without_chance_nothing_is_made() {
     let (folder, ambient) = (Folder::new(), Frozen::at("2026-07-01T12:00:00Z"));
     ambient.dry.set(true);
-    let error = start(&folder.layout, Ceilings::default(), &ambient).err().expect("no start");
+    let error = start(&folder.layout, AllCeilings::default(), &ambient).err().expect("no start");
     assert_eq!(error.reason(), StartReason::Entropy);
     assert!(!folder.layout.master.exists() && !folder.layout.root.exists());
 }

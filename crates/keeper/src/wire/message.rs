@@ -1,22 +1,25 @@
 //! The messages, typed by purpose. None takes bytes to sign, or a ciphertext without its place. A kind
 //! that is not known is answered by a typed refusal.
 //!
-//! Requests have kinds below 128. The numbers from 8 to 31 are kept for what comes later: pairs made and
-//! used inside the keeper, signed claims and checkpoints, a new master key.
+//! Requests have kinds below 128. The numbers from 11 to 31 are kept for what comes later: signed checkpoints,
+//! a new master key. The fields of key pairs' messages are in [`super::signing`].
 
+use claviger_domain::key_pairs::Algorithm;
 use claviger_domain::secret::{Plaintext, Sealed};
 
 use super::codec::{Malformed, Reader, Writer};
 use super::frame::Frame;
+use super::signing::{self, SignRequest};
 use crate::bundle::{LONGEST, NODE_KEY_LENGTH, NodeKey, Recipient};
 use crate::keys::{KeyBundle, Keys, NodeKeys};
+use crate::pairs::{MadePair, MakePair, SignJwt};
 use crate::place::{LONGEST_NAME, LONGEST_PLAINTEXT, Open, Place, Purpose, Seal};
 use crate::tree::RootFingerprint;
 
 /// The most values in one seal message; [`crate::client::Keeper::seal_batch`] sends more in several.
 pub(crate) const MOST_SEALS: usize = 128;
 /// The longest envelope that is looked at: a plaintext and what sealing adds to it.
-const LONGEST_SEALED: usize = LONGEST_PLAINTEXT + 256;
+pub(crate) const LONGEST_SEALED: usize = LONGEST_PLAINTEXT + 256;
 /// The longest warning or explanation that is sent, in bytes.
 const LONGEST_TEXT: usize = 4_096;
 
@@ -27,6 +30,8 @@ const HEALTH: u8 = 4;
 const NODE_KEY: u8 = 5;
 const BUNDLE: u8 = 6;
 const UNBUNDLE: u8 = 7;
+const MAKE_PAIR: u8 = 8;
+const SIGN_JWT: u8 = 9;
 const SEALED: u8 = 129;
 const OPENED: u8 = 130;
 const KEYS_GIVEN: u8 = 131;
@@ -34,6 +39,8 @@ const HEALTHY: u8 = 132;
 const NODE_KEY_TOLD: u8 = 133;
 const BUNDLED: u8 = 134;
 const UNBUNDLED: u8 = 135;
+const PAIR_MADE: u8 = 136;
+const JWT_SIGNED: u8 = 137;
 const REFUSED: u8 = 192;
 const READY: u8 = 200;
 const FAILED: u8 = 201;
@@ -50,6 +57,8 @@ pub(crate) enum Request<'a> {
     NodeKey,
     Bundle { to: NodeKey, recipient: Recipient<'a> },
     Unbundle { recipient: Recipient<'a>, bundle: &'a [u8] },
+    MakePair { place: Place<'a>, algorithm: Algorithm },
+    SignJwt(SignRequest<'a>),
 }
 
 /// One value to seal, still in the frame's wiped buffer.
@@ -99,6 +108,11 @@ impl<'a> Request<'a> {
             UNBUNDLE => {
                 Self::Unbundle { recipient: read_recipient(&mut reader)?, bundle: reader.bytes(LONGEST)? }
             }
+            MAKE_PAIR => {
+                let (place, algorithm) = signing::read_make(&mut reader)?;
+                Self::MakePair { place, algorithm }
+            }
+            SIGN_JWT => Self::SignJwt(signing::read_sign(&mut reader)?),
             _ => return Err(NoRequest::UnknownKind),
         };
         reader.finish()?;
@@ -153,6 +167,14 @@ pub(crate) fn unbundle_request(recipient: Recipient<'_>, bundle: &[u8]) -> Body 
     (UNBUNDLE, writer)
 }
 
+pub(crate) fn make_request(make: &MakePair<'_>) -> Body {
+    (MAKE_PAIR, signing::write_make(make))
+}
+
+pub(crate) fn sign_request(sign: &SignJwt<'_>) -> Body {
+    (SIGN_JWT, signing::write_sign(sign))
+}
+
 fn write_recipient(writer: &mut Writer, recipient: Recipient<'_>) {
     writer.text(recipient.database);
     writer.text(recipient.node);
@@ -184,13 +206,13 @@ fn read_open<'a>(reader: &mut Reader<'a>) -> Result<OpenRequest<'a>, Malformed> 
     })
 }
 
-fn write_place(writer: &mut Writer, place: Place<'_>) {
+pub(crate) fn write_place(writer: &mut Writer, place: Place<'_>) {
     for part in place.parts() {
         writer.text(part);
     }
 }
 
-fn read_place<'a>(reader: &mut Reader<'a>) -> Result<Place<'a>, Malformed> {
+pub(crate) fn read_place<'a>(reader: &mut Reader<'a>) -> Result<Place<'a>, Malformed> {
     Ok(Place {
         database: read_name(reader)?,
         table: read_name(reader)?,
@@ -199,7 +221,7 @@ fn read_place<'a>(reader: &mut Reader<'a>) -> Result<Place<'a>, Malformed> {
     })
 }
 
-fn read_name<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Malformed> {
+pub(crate) fn read_name<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Malformed> {
     reader.text(LONGEST_NAME).and_then(|name| if name.is_empty() { Err(Malformed) } else { Ok(name) })
 }
 
@@ -232,6 +254,8 @@ pub(crate) enum Reply {
     NodeKey(NodeKey),
     Bundled(Vec<u8>),
     Unbundled(Box<NodeKeys>),
+    PairMade(MadePair),
+    JwtSigned(String),
     Refused(Refusal),
     /// Said once, unasked: the keeper stands.
     Ready {
@@ -250,6 +274,7 @@ pub(crate) enum Reply {
 pub(crate) enum Refusal {
     NotOpened,
     TooManyReveals { retry_after_seconds: u32 },
+    TooManySignatures { retry_after_seconds: u32 },
     KeysAlreadyGiven,
     UnknownMessage,
     Malformed,
@@ -265,6 +290,15 @@ impl Refusal {
             Self::UnknownMessage => 4,
             Self::Malformed => 5,
             Self::Unavailable => 6,
+            Self::TooManySignatures { .. } => 7,
+        }
+    }
+
+    const fn retry_after_seconds(self) -> u32 {
+        match self {
+            Self::TooManyReveals { retry_after_seconds }
+            | Self::TooManySignatures { retry_after_seconds } => retry_after_seconds,
+            _ => 0,
         }
     }
 }
@@ -319,14 +353,18 @@ pub(crate) fn unbundled_reply(keys: &[u8]) -> Body {
     (UNBUNDLED, writer)
 }
 
+pub(crate) fn made_reply(sealed: &[u8], public: &[u8]) -> Body {
+    (PAIR_MADE, signing::write_made(sealed, public))
+}
+
+pub(crate) fn signed_reply(token: &str) -> Body {
+    (JWT_SIGNED, signing::write_signed(token))
+}
+
 pub(crate) fn refused_reply(refusal: Refusal) -> Body {
     let mut writer = Writer::default();
     writer.u8(refusal.code());
-    writer.u32(if let Refusal::TooManyReveals { retry_after_seconds } = refusal {
-        retry_after_seconds
-    } else {
-        0
-    });
+    writer.u32(refusal.retry_after_seconds());
     (REFUSED, writer)
 }
 
@@ -372,6 +410,8 @@ impl Reply {
             NODE_KEY_TOLD => Self::NodeKey(read_node_key(&mut reader)?),
             BUNDLED => Self::Bundled(reader.bytes(LONGEST)?.to_vec()),
             UNBUNDLED => Self::Unbundled(Box::new(NodeKeys::decode(reader.bytes(LONGEST)?)?)),
+            PAIR_MADE => Self::PairMade(signing::read_made(&mut reader)?),
+            JWT_SIGNED => Self::JwtSigned(signing::read_signed(&mut reader)?),
             REFUSED => Self::Refused(read_refusal(&mut reader)?),
             READY => {
                 let root = RootFingerprint::read(&mut reader)?;
@@ -405,6 +445,7 @@ fn read_refusal(reader: &mut Reader<'_>) -> Result<Refusal, Malformed> {
         4 => Ok(Refusal::UnknownMessage),
         5 => Ok(Refusal::Malformed),
         6 => Ok(Refusal::Unavailable),
+        7 => Ok(Refusal::TooManySignatures { retry_after_seconds: seconds }),
         _ => Err(Malformed),
     }
 }

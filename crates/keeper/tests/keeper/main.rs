@@ -2,6 +2,7 @@
 //! does.
 
 mod books;
+mod pairs;
 mod restarts;
 mod secrecy;
 mod starts;

@@ -41,7 +41,7 @@ fn a_killed_keeper_comes_back_and_its_keys_never_went() {
 fn ceilings_survive_a_kill() {
     let folder = folder();
     let mut options = options(folder.path());
-    options.process.ceilings = Ceilings { per_actor: 2, together: 10 };
+    options.process.ceilings.reveals = Ceilings { per_actor: 2, together: 10 };
     let keeper = spawn(options);
     let sealed = seal(&keeper, "text");
     assert!(open(&keeper, &sealed, "mbr_a").is_ok());

@@ -42,7 +42,7 @@ pub(crate) fn options(folder: &Path) -> SpawnOptions {
 
 pub(crate) fn generous(folder: &Path) -> SpawnOptions {
     let mut options = options(folder);
-    options.process.ceilings = Ceilings { per_actor: 100_000, together: 1_000_000 };
+    options.process.ceilings.reveals = Ceilings { per_actor: 100_000, together: 1_000_000 };
     options
 }
 

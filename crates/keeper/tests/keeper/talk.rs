@@ -74,7 +74,7 @@ fn what_is_too_long_is_refused_and_the_keeper_goes_on() {
 fn an_actor_at_the_ceiling_is_told_when_to_come_back() {
     let folder = folder();
     let mut options = options(folder.path());
-    options.process.ceilings = Ceilings { per_actor: 2, together: 3 };
+    options.process.ceilings.reveals = Ceilings { per_actor: 2, together: 3 };
     let keeper = spawn(options);
     let sealed = seal(&keeper, "text");
     assert!(open(&keeper, &sealed, "mbr_a").is_ok() && open(&keeper, &sealed, "mbr_a").is_ok());
