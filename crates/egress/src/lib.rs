@@ -93,6 +93,18 @@ impl Egress {
         Err(failed)
     }
 
+    /// The addresses of `host` that may be reached, for a program of the system's that connects to one of them
+    /// itself: it must be told the address, and never the name.
+    pub async fn addresses(
+        &self,
+        purpose: Purpose,
+        host: &str,
+        port: u16,
+        patience: Duration,
+    ) -> Result<Vec<SocketAddr>, Error> {
+        self.permitted(purpose, host, port, Instant::now() + patience).await
+    }
+
     /// The addresses of the name that may be reached, resolved now and never again.
     async fn permitted(
         &self,
