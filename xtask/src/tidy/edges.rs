@@ -62,8 +62,8 @@ impl Edges {
 
 /// The packages in a cell: what stands in backticks, ours by their folders' names.
 fn names(cell: &str) -> Vec<String> {
-    const FOLDERS: [&str; 14] = [
-        "api", "client", "console", "domain", "edge", "egress", "keeper", "limits", "node", "service",
+    const FOLDERS: [&str; 15] = [
+        "api", "client", "console", "domain", "edge", "egress", "git", "keeper", "limits", "node", "service",
         "store", "testkit", "verify", "wire",
     ];
     let spans = markdown::code_spans(cell).into_iter().map(|(_, span)| span);

@@ -129,6 +129,14 @@ impl HostWords {
         Self(words.trim_end().to_owned())
     }
 
+    /// The same of the end: who greets first says last what is wrong.
+    pub fn last_of(said: &[u8]) -> Self {
+        let from = said.len().saturating_sub(Self::MAX);
+        // A character may be cut there; what is left of it is no beginning.
+        let whole = said[from..].iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
+        Self::new(&said[if from == 0 { 0 } else { from + whole }..])
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -164,6 +172,9 @@ mod tests {
             let words = HostWords::new(said.as_bytes());
             assert!((498..=HostWords::MAX).contains(&words.as_str().len()), "{words:?}");
         }
+        let end = HostWords::last_of(format!("{}at last", "\u{20ac} ".repeat(400)).as_bytes());
+        assert!(end.as_str().starts_with('\u{20ac}') && end.as_str().ends_with("at last"), "{end:?}");
+        assert_eq!(HostWords::last_of(b"short").as_str(), "short");
         let failure = Failure::new(GitFailure::ReadOnly, "The key may not write.");
         assert_eq!(failure.clone().with_words(&HostWords::default()), failure);
         let said = failure.with_words(&HostWords::new(b"no\n")).to_string();
