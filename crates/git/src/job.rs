@@ -18,7 +18,7 @@ use crate::remote::{
     out_of_sync,
 };
 use crate::wire::{self, Advertisement, Broken, Service, Shape};
-use crate::{Agent, Expected, Fetched, Push, Pushed, Remote, Shared};
+use crate::{Agent, AgentLease, Expected, Fetched, Push, Pushed, Remote, Shared};
 
 pub(crate) struct Job<'a> {
     shared: &'a Shared,
@@ -193,12 +193,14 @@ impl<'a> Job<'a> {
         let known = known_hosts(&self.remote.address, &host_key);
         fs::write(self.folder.join(KNOWN_HOSTS), known).map_err(Error::local("writing the host's key"))?;
         self.host_key = Some(host_key.clone());
-        let socket = self.open_agent(&host_key).await?;
+        let (socket, lease) = self.open_agent(&host_key).await?;
         let sign_in = SignIn::Agent { socket: &socket, host_key: &host_key };
         let mut session = self.start(address, sign_in, service)?;
         let branch = self.remote.branch.full_name();
         let most = self.shared.limits.listing_bytes;
-        match Advertisement::read(&mut session.from, &branch, most).await {
+        let read = Advertisement::read(&mut session.from, &branch, most).await;
+        drop(lease);
+        match read {
             Ok(advertised) => Ok((session, advertised)),
             Err(broken) => Err(self.why(session, service, false, broken).await),
         }
@@ -222,7 +224,7 @@ impl<'a> Job<'a> {
     }
 
     /// A socket at which whoever signs in answers, for one connection.
-    async fn open_agent(&mut self, host_key: &HostKey) -> Result<String, Error> {
+    async fn open_agent(&mut self, host_key: &HostKey) -> Result<(String, AgentLease), Error> {
         self.connections += 1;
         let name = format!("agent-{}", self.connections);
         let listener =
@@ -231,7 +233,7 @@ impl<'a> Job<'a> {
         let host_key = host_key.clone();
         let opened = tokio::task::spawn_blocking(move || agent.open(listener, &user, &host_key)).await;
         match opened {
-            Ok(opened) => opened.map(|()| name).map_err(Error::Agent),
+            Ok(opened) => opened.map(|lease| (name, lease)).map_err(Error::Agent),
             Err(panicked) => Err(Error::Agent(panicked.into())),
         }
     }

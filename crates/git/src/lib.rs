@@ -15,6 +15,7 @@ mod programs;
 mod remote;
 mod wire;
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::os::unix::net::UnixListener;
@@ -44,11 +45,19 @@ pub struct Remote {
     pub pinned: Option<HostKey>,
 }
 
+/// What keeps an agent open. It is dropped as soon as the host has let us in, or has not.
+pub type AgentLease = Box<dyn Any + Send>;
+
 /// Signs in to hosts. It is asked once for each connection, and its listener is for that one alone.
 pub trait Agent: Send + Sync {
-    /// Lets an agent answer at the listener, to one process of this user, for `user` at the host with this key.
-    /// May block.
-    fn open(&self, listener: UnixListener, user: &GitUser, host_key: &HostKey) -> Result<(), AgentError>;
+    /// Lets an agent answer at the listener, to one process of this user, for `user` at the host with this key,
+    /// until the lease is dropped. May block.
+    fn open(
+        &self,
+        listener: UnixListener,
+        user: &GitUser,
+        host_key: &HostKey,
+    ) -> Result<AgentLease, AgentError>;
 }
 
 /// What came of a job, and the key that the host showed or has pinned, if it came so far.
