@@ -1,12 +1,16 @@
 //! Events: the lines of the append-only log, and the only cause of every change of state. Their shapes
 //! are a published contract; an old one stays loadable for ever.
 
+use std::collections::BTreeSet;
+
 use crate::apis::{ApiPermission, ApiSettings, AuthType};
 use crate::credential::Masked;
 use crate::id::{
-    ApiId, ApplicationId, EnvironmentId, EventId, GroupId, KeyId, KeySetId, MemberId, NodeId, OrganizationId,
-    PermissionGroupId, PolicyTemplateId, RoleGrantId, ServiceKeyId, SharedKeyId, SubscriptionId,
+    ApiId, ApplicationId, EnvironmentId, EventId, GroupId, KeyId, KeyPairId, KeySetId, MemberId, NodeId,
+    OrganizationId, PermissionGroupId, PolicyTemplateId, RoleGrantId, ServiceKeyId, SharedKeyId,
+    SubscriptionId,
 };
+use crate::key_pairs::{Grant, Grantee, KeyUse, PublicKey};
 use crate::key_sets::{Custody, Ended, IssueCause, KeyStatus, Retirement, Schedule, SuspendedBy};
 use crate::members::{Email, RoleGrant};
 use crate::organizations::OrganizationKind;
@@ -226,6 +230,11 @@ events! {
     SharedKeyPortalLinkDeleted(shared_key_id: SharedKeyId) = "shared_key.portal_link_deleted" {}
     SharedKeyRetrieved(shared_key_id: SharedKeyId) = "shared_key.retrieved" {}
     SharedKeyDeleted(shared_key_id: SharedKeyId) = "shared_key.deleted" {}
+    KeyPairCreated(key_pair_id: KeyPairId) = "key_pair.created" { terms: Box<KeyPairTerms>, }
+    KeyPairUpdated(key_pair_id: KeyPairId) = "key_pair.updated" { name: Name, public: bool, }
+    KeyPairAccessGranted(key_pair_id: KeyPairId) = "key_pair.access_granted" { grant: Grant, }
+    KeyPairAccessRevoked(key_pair_id: KeyPairId) = "key_pair.access_revoked" { grantee: Grantee, }
+    KeyPairDeleted(key_pair_id: KeyPairId) = "key_pair.deleted" {}
     NodeTokenIssued(node_id: NodeId) = "node.token_issued" { name: Name, expires_at: Timestamp, }
     NodeEnrolled(node_id: NodeId) = "node.enrolled" { name: Name, }
     NodeRemoved(node_id: NodeId) = "node.removed" {}
@@ -354,6 +363,21 @@ pub struct SharedKeyTerms {
     pub retrievable: bool,
 }
 
+/// What a key pair begins with. The private half is in no event.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct KeyPairTerms {
+    pub organization_id: OrganizationId,
+    pub name: Name,
+    pub uses: BTreeSet<KeyUse>,
+    /// Whether anybody may read the public half.
+    pub public: bool,
+    pub public_key: PublicKey,
+    pub grants: Vec<Grant>,
+    /// The pair whose place it is to take.
+    pub replaces: Option<KeyPairId>,
+    pub created_by: ActorRef,
+}
+
 macro_rules! subjects {
     ($($variant:ident($id:ty) = $kind:literal,)*) => {
         /// A thing that events happen to.
@@ -393,6 +417,7 @@ subjects! {
     KeySet(KeySetId) = "key_set",
     ServiceKey(ServiceKeyId) = "service_key",
     SharedKey(SharedKeyId) = "shared_key",
+    KeyPair(KeyPairId) = "key_pair",
     Node(NodeId) = "node",
 }
 

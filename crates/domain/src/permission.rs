@@ -102,6 +102,14 @@ permissions! {
     SharedKeysClearSecret = "shared_keys:clear_secret", "Clear the secret of an outside key.";
     SharedKeysPortalLink = "shared_keys:portal_link", "Make or withdraw the portal link of an outside key.";
     SharedKeysRetrieve = "shared_keys:retrieve", "Retrieve the credentials of a shared key.";
+    KeyPairsRead = "key_pairs:read", "See the key pairs that one has access to.";
+    KeyPairsCreate = "key_pairs:create", "Make a key pair.";
+    KeyPairsUpdate = "key_pairs:update", "Rename or publish a key pair, as far as one has access to it.";
+    KeyPairsDelete = "key_pairs:delete", "Delete a key pair that nothing uses, as far as one has access to it.";
+    KeyPairsAcl = "key_pairs:acl", "Share a key pair, as far as one has access to it.";
+    KeyPairsReplace = "key_pairs:replace", "Make a key pair beside an old one, as far as one has access to that.";
+    KeyPairsSignJwt = "key_pairs:sign_jwt", "Have a key pair sign JSON Web Tokens, as far as one has access to it.";
+    KeyPairsAdminister = "key_pairs:administer", "Have access as admin to every key pair of the Organization.";
     UsageRead = "usage:read", "See how often APIs are called, by whom, and what was answered.";
     EventsRead = "events:read", "Read the log.";
     EventsExport = "events:export", "Export the log.";

@@ -117,6 +117,7 @@ impl DefaultRole {
                 "apis" | "applications" | "subscriptions" | "key_sets" | "service_keys" | "shared_keys" => {
                     act != "act_for"
                 }
+                "key_pairs" => act != "administer",
                 "role_grants" | "keys" | "verify" => true,
                 "groups" => matches!(act, "read" | "update"),
                 "members" => matches!(act, "read"),
@@ -127,6 +128,8 @@ impl DefaultRole {
             Self::Contributor => match collection {
                 "apis" | "applications" | "shared_keys" => act != "delete",
                 "subscriptions" => true,
+                // Access to each pair says which.
+                "key_pairs" => act != "administer",
                 "key_sets" => !matches!(act, "policy"),
                 "verify" => true,
                 "organizations" | "groups" | "environments" | "policy_templates" | "usage" => act == "read",

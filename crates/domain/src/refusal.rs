@@ -1,5 +1,6 @@
 //! The one vocabulary of refusals, free of HTTP (style.md 14). `api` alone turns one into a status.
 
+use crate::key_pairs::Level;
 use crate::permission::Permission;
 use crate::time::Timestamp;
 
@@ -31,6 +32,10 @@ pub enum Refusal {
     /// May be seen, but the act needs this permission at the thing's place.
     Forbidden {
         missing: Permission,
+    },
+    /// May be seen, but the act needs a higher level of access to this one thing (product.md A6).
+    AccessTooLow {
+        needs: Level,
     },
     /// Values out of range or unknown; every one of them is named.
     Invalid(Vec<FieldError>),
@@ -84,6 +89,13 @@ pub enum Refusal {
     },
     /// The last Owner can't be removed.
     LastOwner,
+    /// One who may share it must remain.
+    LastAdmin,
+    /// A key pair is used for what was stated when it was made.
+    NotForThisUse {
+        wanted: &'static str,
+        uses: Vec<&'static str>,
+    },
     /// The database was initialised before.
     AlreadyInitialised,
     /// The caller's own credential ended.
@@ -102,7 +114,7 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
-            Self::Forbidden { .. } => "forbidden",
+            Self::Forbidden { .. } | Self::AccessTooLow { .. } => "forbidden",
             Self::Invalid(_) => "invalid",
             Self::LooksLikeASecret { .. } => "looks_like_a_secret",
             Self::InvalidTransition { .. } => "invalid_transition",
@@ -121,6 +133,8 @@ impl Refusal {
             Self::TooManyReveals { .. } => "too_many_reveals",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::LastOwner => "last_owner",
+            Self::LastAdmin => "last_admin",
+            Self::NotForThisUse { .. } => "not_for_this_use",
             Self::AlreadyInitialised => "already_initialised",
             Self::CredentialExpired { .. } => "expired",
         }

@@ -1,6 +1,7 @@
 //! The life of Key Sets and what surrounds them, through the public rules alone.
 
 mod acts;
+mod key_pairs;
 mod policies;
 mod properties;
 mod replay;
