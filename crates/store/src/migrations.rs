@@ -25,6 +25,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (6, "lighter_log", include_str!("../migrations/0006_lighter_log.sql")),
     (7, "limits", include_str!("../migrations/0007_limits.sql")),
     (8, "usage_format", include_str!("../migrations/0008_usage_format.sql")),
+    (9, "key_pairs", include_str!("../migrations/0009_key_pairs.sql")),
 ];
 
 /// How a line begins that a new section of a file follows, and how it ends if the section is one database's own.

@@ -33,7 +33,8 @@ statements! {
         "SELECT id, name FROM applications WHERE organization_id = $1 AND deleted_at IS NULL \
          UNION ALL SELECT id, name FROM apis WHERE organization_id = $1 AND deleted_at IS NULL \
          UNION ALL SELECT id, name FROM members WHERE organization_id = $1 AND deleted_at IS NULL \
-         UNION ALL SELECT id, name FROM service_keys WHERE organization_id = $1 AND deleted_at IS NULL",
+         UNION ALL SELECT id, name FROM service_keys WHERE organization_id = $1 AND deleted_at IS NULL \
+         UNION ALL SELECT id, name FROM key_pairs WHERE organization_id = $1 AND deleted_at IS NULL",
         at_most!());
     OF_GROUP = concat!(
         "SELECT id, name FROM applications WHERE group_id = $1 AND deleted_at IS NULL \
@@ -103,7 +104,7 @@ macro_rules! users {
 }
 
 users! {
-    /// Applications, APIs, members and service keys of the Organization.
+    /// Applications, APIs, members, service keys and key pairs of the Organization.
     users_of_organization(OrganizationId) = OF_ORGANIZATION;
     /// Applications, APIs, members of its Organization in it or with a role in it, service keys limited to
     /// it. A role that a member of another Organization has in it shows to nobody here, and dies with it.

@@ -5,6 +5,7 @@
 mod appending;
 mod beside;
 mod checking;
+mod key_pairs;
 mod limits;
 mod lists;
 mod nouns;
@@ -55,6 +56,9 @@ contract! {
     limits::the_snapshot_has_the_limits_of_every_policy_that_has_any,
     shared_keys::shared_keys_live_their_lives,
     shared_keys::a_portal_session_ends_with_its_link,
+    key_pairs::key_pairs_live_their_lives,
+    key_pairs::a_list_shows_what_there_is_access_to,
+    key_pairs::candidates_are_found_by_name_in_their_organization,
     lists::pages_go_on_and_back_without_gap_or_double,
     lists::totals_are_exact_to_ten_thousand,
     lists::nobody_sees_outside_their_scopes,
