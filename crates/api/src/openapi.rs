@@ -102,7 +102,7 @@ const PROBLEMS: [(u16, &[&str], &str); 13] = [
     (
         403,
         &["forbidden", "ip_denied"],
-        "A permission is missing, which is named, or the address is not good.",
+        "A permission or the level of access to one thing is missing, which is named, or the address is not good.",
     ),
     (404, &["not_found"], "Never was, was deleted, or may not be seen by the caller."),
     (408, &["timed_out"], "The body did not arrive in time."),
@@ -122,6 +122,8 @@ const PROBLEMS: [(u16, &[&str], &str); 13] = [
             "limit_reached",
             "conflict",
             "last_owner",
+            "last_admin",
+            "not_for_this_use",
             "already_initialised",
         ],
         "Not from this state, or not beside what there is.",

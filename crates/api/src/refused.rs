@@ -172,6 +172,7 @@ impl From<Refusal> for Refused {
         match refusal {
             Refusal::NotFound => Self::not_found(),
             Refusal::Forbidden { missing } => refused.with(|p| p.permission = Some(missing.to_string())),
+            Refusal::AccessTooLow { needs } => refused.with(|p| p.level = Some(needs.as_str().to_owned())),
             Refusal::Invalid(errors) => Self::invalid(errors.into_iter().map(Into::into).collect()),
             Refusal::LooksLikeASecret { pointer } => {
                 refused.field(pointer, "holds a credential; leave credentials out of texts")
@@ -201,6 +202,8 @@ impl From<Refusal> for Refused {
             | Refusal::Conflict
             | Refusal::PreconditionFailed
             | Refusal::LastOwner
+            | Refusal::LastAdmin
+            | Refusal::NotForThisUse { .. }
             | Refusal::AlreadyInitialised => refused,
         }
     }
@@ -215,7 +218,7 @@ impl Refused {
 const fn status(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::NotFound => StatusCode::NOT_FOUND,
-        Refusal::Forbidden { .. } => StatusCode::FORBIDDEN,
+        Refusal::Forbidden { .. } | Refusal::AccessTooLow { .. } => StatusCode::FORBIDDEN,
         Refusal::Invalid(_) | Refusal::LooksLikeASecret { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Refusal::TooManyReveals { .. } | Refusal::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -233,6 +236,8 @@ const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::LimitReached { .. }
         | Refusal::Conflict
         | Refusal::LastOwner
+        | Refusal::LastAdmin
+        | Refusal::NotForThisUse { .. }
         | Refusal::AlreadyInitialised => StatusCode::CONFLICT,
     }
 }
@@ -241,6 +246,12 @@ const fn status(refusal: &Refusal) -> StatusCode {
 fn sentence(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Forbidden { missing } => format!("This needs the permission `{missing}` here."),
+        Refusal::AccessTooLow { needs } => {
+            format!("This needs `{}` access to it; an admin of it can give that.", needs.as_str())
+        }
+        Refusal::NotForThisUse { wanted, uses } => {
+            format!("It was made for {} and not for {wanted}; make another pair for that.", uses.join(" and "))
+        }
         Refusal::InvalidTransition { from, act, allowed } if allowed.is_empty() => {
             format!("`{act}` is not allowed while it is {from}, nor is any other act.")
         }
@@ -278,6 +289,7 @@ const fn fixed_sentence(refusal: &Refusal) -> &'static str {
         Refusal::Conflict => "Somebody else was faster; read again and decide anew.",
         Refusal::PreconditionFailed => "It has changed since you read it.",
         Refusal::LastOwner => "The last owner can't be removed.",
+        Refusal::LastAdmin => "One admin must remain; make somebody else admin of it first.",
         Refusal::AlreadyInitialised => "The database is initialised already.",
         _ => "It was not done.",
     }

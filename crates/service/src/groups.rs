@@ -3,6 +3,7 @@
 use claviger_domain::event::EventBody;
 use claviger_domain::groups::Group;
 use claviger_domain::id::GroupId;
+use claviger_domain::key_pairs::Grantee;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::scope::Place;
@@ -104,7 +105,8 @@ impl Service {
             Box::pin(async move {
                 let present = write.group_to(id, Permission::GroupsDelete).await?;
                 write.check_if_match(&wire::Group::from(&present))?;
-                let users = write.tx.users_of_group(id).await?;
+                let mut users = write.tx.users_of_group(id).await?;
+                users.extend(write.take_access_from(Grantee::Group(id)).await?);
                 write.delete(present.place(), users, EventBody::GroupDeleted { group_id: id }).await
             })
         })

@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 
 use claviger_domain::event::EventBody;
 use claviger_domain::id::{GroupId, MemberId, OrganizationId, PermissionGroupId, RoleGrantId};
+use claviger_domain::key_pairs::Grantee;
 use claviger_domain::members::{Member, RoleGrant};
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::{Refusal, User};
@@ -130,7 +131,8 @@ impl Service {
             Box::pin(async move {
                 let present = write.member_to(id, Permission::MembersDelete).await?;
                 write.check_member_if_match(id).await?;
-                let users: Vec<User> = write.tx.users_of_member(id).await?;
+                let mut users: Vec<User> = write.tx.users_of_member(id).await?;
+                users.extend(write.take_access_from(Grantee::Member(id)).await?);
                 if users.is_empty() {
                     write.keep_an_owner(&present, &present.role_grants).await?;
                 }

@@ -20,6 +20,7 @@ use crate::cursor::CursorKey;
 use crate::error::{Error, Unavailable};
 use crate::follow::Follower;
 use crate::instance::{self, StartError};
+use crate::key_pairs::Published;
 use crate::usage::{UsageReporter, UsageRetention};
 
 /// All use cases of Claviger. Cheap to clone.
@@ -42,6 +43,8 @@ pub(crate) struct State {
     pub(crate) failures: Arc<Failures>,
     /// Failed sign-ins by source, counted apart from the doors'.
     pub(crate) sign_in_failures: Failures,
+    /// What anybody may read to check tokens.
+    pub(crate) published: Published,
     /// Retrievals that go on when their caller has hung up.
     pub(crate) retrievals: TaskTracker,
     /// Hands in what the meters counted.
@@ -100,6 +103,7 @@ impl Service {
             identifying: Allowance::default(),
             failures: Arc::new(Failures::new(options.failures_per_minute)),
             sign_in_failures: Failures::new(options.failures_per_minute),
+            published: Published::default(),
             retrievals: TaskTracker::new(),
             reporter: UsageReporter::new(format!("{} {}", options.node_id, clock.now().as_micros())),
             instance_id: instance.instance_id,

@@ -134,6 +134,8 @@ fn reading(user: &User) -> Option<Permission> {
         "api" => Some(Permission::ApisRead),
         "app" => Some(Permission::ApplicationsRead),
         "ks" => Some(Permission::KeySetsRead),
+        // Who administers none sees those that are shared, which these need not be.
+        "kp" => Some(Permission::KeyPairsAdminister),
         "mbr" => Some(Permission::MembersRead),
         "sub" => Some(Permission::SubscriptionsRead),
         "shk" => Some(Permission::SharedKeysRead),

@@ -30,6 +30,9 @@ pub struct Problem {
     /// The permission that the caller has not (`forbidden`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permission: Option<String>,
+    /// The level of access that the caller has not (`forbidden`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<String>,
     /// The present state (`invalid_transition`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
