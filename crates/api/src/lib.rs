@@ -16,6 +16,7 @@ mod frame;
 mod groups;
 mod health;
 mod json;
+mod key_pairs;
 mod key_sets;
 mod members;
 mod nodes;

@@ -193,7 +193,7 @@ struct Shared<'a> {
 impl Shared<'_> {
     fn complete(&self, operation: &mut Value) {
         self.name(operation);
-        if self.path == "/readyz" {
+        if matches!(self.path, "/readyz" | "/.well-known/jwks.json") {
             operation["responses"]["503"] = json!({"$ref": "#/components/responses/Problem503"});
         }
         if !self.path.starts_with("/v1/") {
@@ -222,7 +222,12 @@ impl Shared<'_> {
 
     /// Whether it asks or decides rather than changes anything, though it is a POST.
     fn asks(&self) -> bool {
-        self.method == "get" || matches!(self.collection(), Some("verify" | "which-key"))
+        self.method == "get" || matches!(self.collection(), Some("verify" | "which-key")) || self.signs()
+    }
+
+    /// Whether what it makes is kept nowhere.
+    fn signs(&self) -> bool {
+        self.path.ends_with("/sign-jwt")
     }
 
     /// `key_sets_revoke`: the collection, then the handler's own name.
@@ -272,7 +277,7 @@ impl Shared<'_> {
         for (status, ..) in PROBLEMS {
             let can_be = match status {
                 404 => named || body,
-                409 => changes,
+                409 => changes || self.signs(),
                 412 => changes && named,
                 408 | 413 | 415 | 422 => body,
                 _ => true,

@@ -250,7 +250,10 @@ fn sentence(refusal: &Refusal) -> String {
             format!("This needs `{}` access to it; an admin of it can give that.", needs.as_str())
         }
         Refusal::NotForThisUse { wanted, uses } => {
-            format!("It was made for {} and not for {wanted}; make another pair for that.", uses.join(" and "))
+            format!(
+                "It was made for {} and not for {wanted}; make another pair for that.",
+                uses.join(" and ")
+            )
         }
         Refusal::InvalidTransition { from, act, allowed } if allowed.is_empty() => {
             format!("`{act}` is not allowed while it is {from}, nor is any other act.")

@@ -13,8 +13,9 @@ use crate::frame::Frame;
 use crate::openapi::{self, Base};
 use crate::refused::Refused;
 use crate::{
-    apis, applications, docs, environments, events, groups, health, key_sets, members, nodes, organizations,
-    permission_groups, policy_templates, portal, service_keys, shared_keys, subscriptions, usage, verify,
+    apis, applications, docs, environments, events, groups, health, key_pairs, key_sets, members, nodes,
+    organizations, permission_groups, policy_templates, portal, service_keys, shared_keys, subscriptions,
+    usage, verify,
 };
 
 /// What the handlers of `service` share, and all of them under `frame`.
@@ -57,6 +58,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(applications::routes())
         .merge(subscriptions::routes())
         .merge(policy_templates::routes())
+        .merge(key_pairs::routes())
         .merge(key_sets::routes())
         .merge(verify::routes())
         .merge(events::routes())
@@ -95,6 +97,7 @@ mod tests {
             applications::routes(),
             subscriptions::routes(),
             policy_templates::routes(),
+            key_pairs::routes(),
             key_sets::routes(),
             verify::routes(),
             events::routes(),

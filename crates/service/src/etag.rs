@@ -6,8 +6,16 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 /// Members that move without an act: marks of use, who has been told, and what the caller may do.
-const VOLATILE: &[&str] =
-    &["last_used_at", "last_used_from", "enforcement", "can", "access", "replaced_by", "exceeds_creator", "authorized_apis"];
+const VOLATILE: &[&str] = &[
+    "last_used_at",
+    "last_used_from",
+    "enforcement",
+    "can",
+    "access",
+    "replaced_by",
+    "exceeds_creator",
+    "authorized_apis",
+];
 
 /// The strong entity tag of an object, quoted (RFC 9110, 8.8.3).
 pub fn of(object: &impl Serialize) -> Result<String, serde_json::Error> {

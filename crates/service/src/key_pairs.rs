@@ -90,10 +90,9 @@ impl Service {
         id: KeyPairId,
         body: &wire::Update,
     ) -> Result<Written<wire::KeyPair>, Error> {
-        let written =
-            self.write(request, "key_pair_update", Status::Done, |write| {
-                Box::pin(write.key_pair_update(id, body))
-            });
+        let written = self.write(request, "key_pair_update", Status::Done, |write| {
+            Box::pin(write.key_pair_update(id, body))
+        });
         self.published(written.await).await
     }
 

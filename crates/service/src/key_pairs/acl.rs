@@ -52,12 +52,12 @@ impl Service {
             name,
             level: pair.grant_of(grantee).map(|grant| grant.level.into()),
         };
-        let groups = groups.into_iter().map(|(id, name)| {
-            candidate(wire::GranteeKind::Group, Grantee::Group(id), name.to_string())
-        });
-        let members = members.into_iter().map(|(id, name)| {
-            candidate(wire::GranteeKind::Member, Grantee::Member(id), name.to_string())
-        });
+        let groups = groups
+            .into_iter()
+            .map(|(id, name)| candidate(wire::GranteeKind::Group, Grantee::Group(id), name.to_string()));
+        let members = members
+            .into_iter()
+            .map(|(id, name)| candidate(wire::GranteeKind::Member, Grantee::Member(id), name.to_string()));
         Ok(wire::Candidates { items: groups.chain(members).collect() })
     }
 

@@ -1,6 +1,8 @@
 //! Making key pairs, anew or beside an old one (product.md A1, A8). The keeper makes a pair before the transaction
 //! that keeps it; no transaction waits for the keeper.
 
+use std::collections::BTreeSet;
+
 use claviger_domain::event::{EventBody, KeyPairTerms, NewEvent};
 use claviger_domain::id::{KeyPairId, OrganizationId};
 use claviger_domain::key_pairs::{Algorithm, Grant, Grantee, KeyPair, KeyPairAct, KeyUse, Level, PublicKey};
@@ -8,7 +10,7 @@ use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
 use claviger_domain::scope::Place;
 use claviger_domain::secret::Sealed;
-use claviger_domain::text::Name;
+use claviger_domain::text::{Name, Note};
 use claviger_keeper::MakePair;
 use claviger_wire::key_pairs as wire;
 
@@ -22,7 +24,11 @@ use crate::write::Write;
 /// A pair that the keeper made, ready to be kept.
 #[derive(Debug)]
 enum Fresh {
-    Made { id: KeyPairId, sealed: Sealed, public_key: PublicKey },
+    Made {
+        id: KeyPairId,
+        sealed: Sealed,
+        public_key: PublicKey,
+    },
     /// Nothing was made: it is about to be refused, or told again.
     NotNeeded,
     KeeperAway,
@@ -98,7 +104,7 @@ impl Write<'_, '_> {
         }
         let mut fields = Fields::new();
         let name = fields.name("/name", &body.name);
-        let uses = match &body.uses {
+        let uses: BTreeSet<KeyUse> = match &body.uses {
             Some(uses) => uses.iter().copied().map(Into::into).collect(),
             None => [KeyUse::Git].into(),
         };
@@ -164,7 +170,7 @@ impl Write<'_, '_> {
         &mut self,
         fresh: &Fresh,
         terms: Terms,
-        replaces: Option<(KeyPairId, Option<claviger_domain::text::Note>)>,
+        replaces: Option<(KeyPairId, Option<Note>)>,
     ) -> Result<wire::KeyPair, Error> {
         let (key_pair_id, sealed, public_key) = match fresh {
             Fresh::Made { id, sealed, public_key } => (*id, sealed, public_key.clone()),
@@ -197,7 +203,7 @@ impl Write<'_, '_> {
 struct Terms {
     organization_id: OrganizationId,
     name: Name,
-    uses: std::collections::BTreeSet<KeyUse>,
+    uses: BTreeSet<KeyUse>,
     public: bool,
     grants: Vec<Grant>,
 }
