@@ -9,6 +9,9 @@ use claviger_domain::secret::Plaintext;
 use claviger_domain::time::Timestamp;
 use zeroize::Zeroizing;
 
+pub(crate) use signing::NotSigned;
+
+use crate::agent::Charge;
 use crate::ambient::Ambient;
 use crate::bundle::{self, NodeKey, Recipient};
 use crate::envelope;
@@ -33,6 +36,8 @@ pub(crate) enum Answer {
     SayAndEnd(Body),
     /// Make a pair beside the desk, which others need meanwhile, and say what [`Desk::made`] makes of it.
     Make(Order),
+    /// Open an agent with what came beside the request.
+    Agent(Box<Charge>),
 }
 
 /// A pair to make.
@@ -64,6 +69,7 @@ impl Desk {
                 Answer::Make(Order { place: place.into(), algorithm })
             }
             Ok(Request::SignJwt(sign)) => self.sign_jwt(&sign, ambient.now()),
+            Ok(Request::Agent(agent)) => self.charge(&agent, ambient.now()),
             Err(NoRequest::UnknownKind) => refuse(Refusal::UnknownMessage),
             Err(NoRequest::Malformed) => refuse(Refusal::Malformed),
         }

@@ -8,6 +8,7 @@
 //! Three parts may be named from outside: [`client`], which starts the process and asks it; [`process`],
 //! which is the process; and [`journal`], with which `doctor` compares the keeper's book with the log.
 
+mod agent;
 mod ambient;
 mod bundle;
 pub mod client;
@@ -30,10 +31,10 @@ mod tree;
 mod wire;
 
 pub use bundle::{NODE_KEY_LENGTH, NodeKey, Recipient};
-pub use client::{Keeper, KeeperError};
+pub use client::{AgentLease, Keeper, KeeperError};
 pub use keys::{Keys, NodeKeys};
 pub use ledger::Ceilings;
 pub use ledgers::AllCeilings;
-pub use pairs::{MadePair, MakePair, SignJwt};
+pub use pairs::{MadePair, MakePair, OpenAgent, SignJwt};
 pub use place::{Open, Place, Purpose, Seal};
 pub use tree::RootFingerprint;

@@ -9,6 +9,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
+    RSA_PKCS1_SHA512, RsaEncoding,
 };
 use claviger_domain::key_pairs::Algorithm;
 use zeroize::Zeroizing;
@@ -22,6 +23,13 @@ impl From<Unspecified> for NoPair {
     fn from(_: Unspecified) -> Self {
         Self
     }
+}
+
+/// What a signature of an RSA pair is made with; the other algorithms have one way each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hash {
+    Sha256,
+    Sha512,
 }
 
 /// The private half of a pair, in memory that its library wipes when it is freed.
@@ -80,14 +88,19 @@ impl PrivateHalf {
         Ok(public.as_ref().to_vec())
     }
 
-    /// A signature: 64 bytes of Ed25519 or of ECDSA's two numbers, or as long as the RSA key.
-    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, NoPair> {
+    /// A signature: 64 bytes of Ed25519 or of ECDSA's two numbers, or as long as the RSA key. Only
+    /// RSA looks at the hash; the others have their own.
+    pub(crate) fn sign(&self, hash: Hash, message: &[u8]) -> Result<Vec<u8>, NoPair> {
         match self {
             Self::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
             Self::EcdsaP256(pair) => Ok(pair.sign(&SystemRandom::new(), message)?.as_ref().to_vec()),
             Self::Rsa(pair) => {
+                let encoding: &'static dyn RsaEncoding = match hash {
+                    Hash::Sha256 => &RSA_PKCS1_SHA256,
+                    Hash::Sha512 => &RSA_PKCS1_SHA512,
+                };
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)?;
+                pair.sign(encoding, &SystemRandom::new(), message, &mut signature)?;
                 Ok(signature)
             }
         }
@@ -102,7 +115,8 @@ fn rsa_of(bytes: &[u8], bits: usize) -> Result<PrivateHalf, NoPair> {
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::signature::{
-        ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm,
+        ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+        RSA_PKCS1_2048_8192_SHA512, VerificationAlgorithm,
     };
 
     use super::*;
@@ -119,10 +133,11 @@ mod tests {
 
     #[test]
     fn what_a_pair_signs_its_public_half_verifies_before_and_after_sealing() {
-        for (algorithm, by) in [
-            (Algorithm::Ed25519, &ED25519 as &'static dyn VerificationAlgorithm),
-            (Algorithm::EcdsaP256, &ECDSA_P256_SHA256_FIXED),
-            (Algorithm::Rsa3072, &RSA_PKCS1_2048_8192_SHA256),
+        for (algorithm, hash, by) in [
+            (Algorithm::Ed25519, Hash::Sha512, &ED25519 as &'static dyn VerificationAlgorithm),
+            (Algorithm::EcdsaP256, Hash::Sha256, &ECDSA_P256_SHA256_FIXED),
+            (Algorithm::Rsa3072, Hash::Sha256, &RSA_PKCS1_2048_8192_SHA256),
+            (Algorithm::Rsa3072, Hash::Sha512, &RSA_PKCS1_2048_8192_SHA512),
         ] {
             let made = PrivateHalf::generate(algorithm).expect("a pair");
             let public = made.public().expect("its public half");
@@ -130,7 +145,7 @@ mod tests {
             let read = PrivateHalf::from_pkcs8(algorithm, &bytes).expect("it reads back");
             assert_eq!(read.public().expect("its public half"), public);
             for pair in [made, read] {
-                let signature = pair.sign(b"claims").expect("signed");
+                let signature = pair.sign(hash, b"claims").expect("signed");
                 assert!(verifies(&public, by, b"claims", &signature), "{algorithm}");
                 assert!(!verifies(&public, by, b"Claims", &signature), "{algorithm}");
             }

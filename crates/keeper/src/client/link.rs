@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::Shutdown;
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::error::KeeperError;
 use super::options::{Notice, Observer};
+use crate::wire::files::WithFiles;
 use crate::wire::frame::{self, Frame, FrameError};
 use crate::wire::message::Body;
 
@@ -107,10 +109,18 @@ impl Shared {
         }
     }
 
-    /// Sends one request and waits for its answer until the deadline.
-    pub(super) fn exchange(&self, (kind, body): Body, deadline: Instant) -> Result<Frame, KeeperError> {
+    /// Sends one request, with files beside it, and waits for its answer until the deadline.
+    pub(super) fn exchange(
+        &self,
+        (kind, body): Body,
+        files: &[BorrowedFd<'_>],
+        deadline: Instant,
+    ) -> Result<Frame, KeeperError> {
         let asked = self.register()?;
-        let written = frame::write(&mut *locked(&asked.writer), kind, asked.request, &body.into_bytes());
+        let written = {
+            let socket = locked(&asked.writer);
+            frame::write(&mut WithFiles::new(&socket, files), kind, asked.request, &body.into_bytes())
+        };
         match written {
             Ok(()) => {}
             Err(FrameError::TooLong) => {

@@ -10,6 +10,8 @@ mod link;
 mod options;
 mod supervisor;
 
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -23,7 +25,7 @@ pub use options::{BackOff, Notice, Observer, Program, SpawnOptions};
 
 use crate::bundle::{NodeKey, Recipient};
 use crate::keys::{Keys, NodeKeys};
-use crate::pairs::{MadePair, MakePair, SignJwt};
+use crate::pairs::{MadePair, MakePair, OpenAgent, SignJwt};
 use crate::place::{Open, Seal};
 use crate::sandbox;
 use crate::tree::RootFingerprint;
@@ -116,6 +118,18 @@ impl Keeper {
         }
     }
 
+    /// Opens an agent for one sign-in. It is there for as long as the answer is held, and no longer than its
+    /// lifetime.
+    pub fn agent(&self, open: OpenAgent<'_>) -> Result<AgentLease, KeeperError> {
+        let (leash, its_end) = UnixStream::pair().map_err(|_| KeeperError::Unavailable)?;
+        let request = message::agent_request(&open);
+        let files = [open.listener.as_fd(), its_end.as_fd()];
+        match self.exchange(request, &files, self.deadline)? {
+            Reply::AgentOpened => Ok(AgentLease(leash)),
+            _ => Err(KeeperError::Incompatible),
+        }
+    }
+
     /// The public half of this keeper's pair, to which a data node's bundle is encrypted.
     pub fn node_key(&self) -> Result<NodeKey, KeeperError> {
         match self.ask(message::node_key_request())? {
@@ -167,7 +181,16 @@ impl Keeper {
     }
 
     fn ask_within(&self, request: Body, patience: Duration) -> Result<Reply, KeeperError> {
-        let frame = self.shared.exchange(request, Instant::now() + patience)?;
+        self.exchange(request, &[], patience)
+    }
+
+    fn exchange(
+        &self,
+        request: Body,
+        files: &[BorrowedFd<'_>],
+        patience: Duration,
+    ) -> Result<Reply, KeeperError> {
+        let frame = self.shared.exchange(request, files, Instant::now() + patience)?;
         match Reply::decode(&frame) {
             Ok(Reply::Refused(refusal)) => Err(refusal.into()),
             Ok(reply) => Ok(reply),
@@ -175,6 +198,13 @@ impl Keeper {
         }
     }
 }
+
+/// An agent that is open. Dropping this closes it, as the end of this process does.
+#[derive(Debug)]
+#[must_use = "the agent closes when this is dropped"]
+pub struct AgentLease(
+    #[expect(dead_code, reason = "it is held for the moment at which it closes")] UnixStream,
+);
 
 impl Drop for Keeper {
     fn drop(&mut self) {

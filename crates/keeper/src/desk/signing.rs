@@ -6,14 +6,15 @@ use claviger_domain::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{Answer, Desk, Order, refuse};
+use crate::agent::{Charge, SignIn, key};
 use crate::ambient::Ambient;
 use crate::envelope;
 use crate::journal::{Fact, Signing};
 use crate::jwt;
-use crate::pair::{NoPair, PrivateHalf};
+use crate::pair::{Hash, NoPair, PrivateHalf};
 use crate::place::Purpose;
 use crate::wire::message::{self, Body, Refusal};
-use crate::wire::signing::{PairRequest, SignRequest};
+use crate::wire::signing::{AgentRequest, PairRequest, SignRequest};
 
 /// Why nothing is signed.
 pub(crate) enum NotSigned {
@@ -60,10 +61,35 @@ impl Desk {
         let Some(input) = jwt::signing_input(sign.pair.algorithm, sign.key_id, sign.claims) else {
             return refuse(Refusal::Malformed);
         };
-        match self.sign(&sign.pair, KeyUse::Jwt, sign.key_id, input.as_bytes(), now) {
+        match self.sign(&sign.pair, KeyUse::Jwt, sign.key_id, Hash::Sha256, input.as_bytes(), now) {
             Ok(signature) => Answer::Say(message::signed_reply(&jwt::token(&input, &signature))),
             Err(reason) => reason.into(),
         }
+    }
+
+    /// What an agent is opened for, if its pair opens, and its actor may sign now.
+    pub(super) fn charge(&mut self, agent: &AgentRequest<'_>, now: Timestamp) -> Answer {
+        let opened = self.may_sign(KeyUse::Git, agent.pair.actor, now).and_then(|()| {
+            let public = key::public(&self.private_half(&agent.pair)?);
+            Ok(Charge::new(agent, public))
+        });
+        match opened {
+            Ok(charge) => Answer::Agent(Box::new(charge)),
+            Err(reason) => reason.into(),
+        }
+    }
+
+    /// Signs the one request that an agent is for.
+    pub(crate) fn sign_in(&mut self, sign_in: &SignIn<'_>, now: Timestamp) -> Result<Vec<u8>, NotSigned> {
+        let (pair, subject) = (sign_in.charge.pair(), &sign_in.charge.attachment);
+        self.sign(&pair, KeyUse::Git, subject, sign_in.hash, sign_in.data, now)
+    }
+
+    fn may_sign(&mut self, key_use: KeyUse, actor: &str, now: Timestamp) -> Result<(), NotSigned> {
+        self.started.ledgers.signatures(key_use).check(actor, now).map_err(|full| {
+            let retry_after_seconds = full.retry_after_seconds;
+            NotSigned::Refused(Refusal::TooManySignatures { retry_after_seconds })
+        })
     }
 
     /// The one place where anything is signed with a private half.
@@ -72,15 +98,12 @@ impl Desk {
         request: &PairRequest<'_>,
         key_use: KeyUse,
         subject: &str,
+        hash: Hash,
         input: &[u8],
         now: Timestamp,
     ) -> Result<Vec<u8>, NotSigned> {
-        let ledger = self.started.ledgers.signatures(key_use);
-        ledger.check(request.actor, now).map_err(|full| {
-            let retry_after_seconds = full.retry_after_seconds;
-            NotSigned::Refused(Refusal::TooManySignatures { retry_after_seconds })
-        })?;
-        let signature = self.private_half(request)?.sign(input)?;
+        self.may_sign(key_use, request.actor, now)?;
+        let signature = self.private_half(request)?.sign(hash, input)?;
         self.started.ledgers.signatures(key_use).record(request.actor, now);
         let signing = Signing {
             key_use,

@@ -9,10 +9,10 @@ use claviger_domain::secret::{Plaintext, Sealed};
 
 use super::codec::{Malformed, Reader, Writer};
 use super::frame::Frame;
-use super::signing::{self, SignRequest};
+use super::signing::{self, AgentRequest, SignRequest};
 use crate::bundle::{LONGEST, NODE_KEY_LENGTH, NodeKey, Recipient};
 use crate::keys::{KeyBundle, Keys, NodeKeys};
-use crate::pairs::{MadePair, MakePair, SignJwt};
+use crate::pairs::{MadePair, MakePair, OpenAgent, SignJwt};
 use crate::place::{LONGEST_NAME, LONGEST_PLAINTEXT, Open, Place, Purpose, Seal};
 use crate::tree::RootFingerprint;
 
@@ -32,6 +32,7 @@ const BUNDLE: u8 = 6;
 const UNBUNDLE: u8 = 7;
 const MAKE_PAIR: u8 = 8;
 const SIGN_JWT: u8 = 9;
+const AGENT: u8 = 10;
 const SEALED: u8 = 129;
 const OPENED: u8 = 130;
 const KEYS_GIVEN: u8 = 131;
@@ -41,6 +42,7 @@ const BUNDLED: u8 = 134;
 const UNBUNDLED: u8 = 135;
 const PAIR_MADE: u8 = 136;
 const JWT_SIGNED: u8 = 137;
+const AGENT_OPENED: u8 = 138;
 const REFUSED: u8 = 192;
 const READY: u8 = 200;
 const FAILED: u8 = 201;
@@ -59,6 +61,7 @@ pub(crate) enum Request<'a> {
     Unbundle { recipient: Recipient<'a>, bundle: &'a [u8] },
     MakePair { place: Place<'a>, algorithm: Algorithm },
     SignJwt(SignRequest<'a>),
+    Agent(AgentRequest<'a>),
 }
 
 /// One value to seal, still in the frame's wiped buffer.
@@ -113,6 +116,7 @@ impl<'a> Request<'a> {
                 Self::MakePair { place, algorithm }
             }
             SIGN_JWT => Self::SignJwt(signing::read_sign(&mut reader)?),
+            AGENT => Self::Agent(signing::read_agent(&mut reader)?),
             _ => return Err(NoRequest::UnknownKind),
         };
         reader.finish()?;
@@ -173,6 +177,10 @@ pub(crate) fn make_request(make: &MakePair<'_>) -> Body {
 
 pub(crate) fn sign_request(sign: &SignJwt<'_>) -> Body {
     (SIGN_JWT, signing::write_sign(sign))
+}
+
+pub(crate) fn agent_request(open: &OpenAgent<'_>) -> Body {
+    (AGENT, signing::write_agent(open))
 }
 
 fn write_recipient(writer: &mut Writer, recipient: Recipient<'_>) {
@@ -256,6 +264,7 @@ pub(crate) enum Reply {
     Unbundled(Box<NodeKeys>),
     PairMade(MadePair),
     JwtSigned(String),
+    AgentOpened,
     Refused(Refusal),
     /// Said once, unasked: the keeper stands.
     Ready {
@@ -361,6 +370,10 @@ pub(crate) fn signed_reply(token: &str) -> Body {
     (JWT_SIGNED, signing::write_signed(token))
 }
 
+pub(crate) fn agent_reply() -> Body {
+    (AGENT_OPENED, Writer::default())
+}
+
 pub(crate) fn refused_reply(refusal: Refusal) -> Body {
     let mut writer = Writer::default();
     writer.u8(refusal.code());
@@ -412,6 +425,7 @@ impl Reply {
             UNBUNDLED => Self::Unbundled(Box::new(NodeKeys::decode(reader.bytes(LONGEST)?)?)),
             PAIR_MADE => Self::PairMade(signing::read_made(&mut reader)?),
             JWT_SIGNED => Self::JwtSigned(signing::read_signed(&mut reader)?),
+            AGENT_OPENED => Self::AgentOpened,
             REFUSED => Self::Refused(read_refusal(&mut reader)?),
             READY => {
                 let root = RootFingerprint::read(&mut reader)?;

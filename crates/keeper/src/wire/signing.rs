@@ -1,4 +1,6 @@
-//! The messages of key pairs: make one, sign a token. None takes bytes to sign.
+//! The messages of key pairs: make one, sign a token, open an agent. None takes bytes to sign.
+
+use std::time::Duration;
 
 use claviger_domain::key_pairs::Algorithm;
 use claviger_domain::secret::Sealed;
@@ -6,11 +8,18 @@ use claviger_domain::secret::Sealed;
 use super::codec::{Malformed, Reader, Writer};
 use super::message::{LONGEST_SEALED, read_name, read_place, write_place};
 use crate::jwt::{LONGEST_CLAIMS, LONGEST_TOKEN};
-use crate::pairs::{MadePair, MakePair, SignJwt};
+use crate::pairs::{MadePair, MakePair, OpenAgent, SignJwt};
 use crate::place::Place;
 
 /// The longest public half that is looked at, in bytes: RSA's of 4,096 bits has 550.
 const LONGEST_PUBLIC: usize = 1_024;
+/// The longest public key of a Git host that is looked at, in bytes.
+const LONGEST_HOST_KEY: usize = 4_096;
+/// The most keys that one host may be known by.
+const MOST_HOST_KEYS: usize = 16;
+/// The longest that an agent may live, in seconds.
+const LONGEST_LIFE: u32 = 3_600;
+
 /// A pair, opened by its place: what every signature begins with.
 #[derive(Clone, Copy)]
 pub(crate) struct PairRequest<'a> {
@@ -25,6 +34,15 @@ pub(crate) struct SignRequest<'a> {
     pub(crate) pair: PairRequest<'a>,
     pub(crate) key_id: &'a str,
     pub(crate) claims: &'a str,
+}
+
+/// An agent to open. Its listener comes beside the message.
+pub(crate) struct AgentRequest<'a> {
+    pub(crate) pair: PairRequest<'a>,
+    pub(crate) attachment: &'a str,
+    pub(crate) user: &'a str,
+    pub(crate) host_keys: Vec<&'a [u8]>,
+    pub(crate) lifetime: Duration,
 }
 
 pub(crate) fn write_make(make: &MakePair<'_>) -> Writer {
@@ -52,6 +70,29 @@ pub(crate) fn read_sign<'a>(reader: &mut Reader<'a>) -> Result<SignRequest<'a>, 
         key_id: read_name(reader)?,
         claims: reader.text(LONGEST_CLAIMS)?,
     })
+}
+
+pub(crate) fn write_agent(open: &OpenAgent<'_>) -> Writer {
+    let mut writer = Writer::default();
+    write_pair(&mut writer, open.place, open.algorithm, open.sealed, open.actor);
+    writer.text(open.attachment);
+    writer.text(open.user);
+    writer.count(open.host_keys.len());
+    open.host_keys.iter().for_each(|key| writer.bytes(key));
+    writer.u32(u32::try_from(open.lifetime.as_secs()).unwrap_or(u32::MAX));
+    writer
+}
+
+pub(crate) fn read_agent<'a>(reader: &mut Reader<'a>) -> Result<AgentRequest<'a>, Malformed> {
+    let (pair, attachment, user) = (read_pair(reader)?, read_name(reader)?, read_name(reader)?);
+    let count = reader.count(MOST_HOST_KEYS)?;
+    let host_keys = (0..count).map(|_| reader.bytes(LONGEST_HOST_KEY)).collect::<Result<Vec<_>, _>>()?;
+    let seconds = reader.u32()?;
+    if host_keys.is_empty() || !(1..=LONGEST_LIFE).contains(&seconds) {
+        return Err(Malformed);
+    }
+    let lifetime = Duration::from_secs(seconds.into());
+    Ok(AgentRequest { pair, attachment, user, host_keys, lifetime })
 }
 
 pub(crate) fn write_made(sealed: &[u8], public: &[u8]) -> Writer {

@@ -31,7 +31,7 @@ impl Pair {
 
     fn ask(&self, millis: u64) -> Result<u8, KeeperError> {
         let deadline = Instant::now() + Duration::from_millis(millis);
-        self.shared.exchange(message::health_request(), deadline).map(|frame| frame.kind)
+        self.shared.exchange(message::health_request(), &[], deadline).map(|frame| frame.kind)
     }
 
     /// Works off requests at the keeper's end: `answer` gives the kinds and requests to say.
