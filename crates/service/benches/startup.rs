@@ -23,6 +23,10 @@ use claviger_verify::{DEFAULT_MAX_STALENESS_SECONDS, Index};
 use sqlx as _;
 use world::{Place, World, append, event, id, name, number, run, start};
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const KEYS: usize = 1_000_000;
 const KEYS_PER_APPLICATION: usize = 10;
 const KEYS_PER_TRANSACTION: usize = 5_000;

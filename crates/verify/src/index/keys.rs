@@ -5,6 +5,10 @@
 //! A shard holds the keys whose hash begins with the same `depth` bits; the directory is indexed by the
 //! longest such beginning (extendible hashing), so that growing costs the copy of one shard only.
 
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::{iter, thread};
+
 use claviger_domain::id::KeySetId;
 
 use super::members::Member;
@@ -107,20 +111,24 @@ impl Directory {
         }
     }
 
-    /// Puts every key where it is found soonest. For a table that nobody reads yet.
+    /// Puts every key where it is found soonest, on all processors. For a table that nobody reads yet.
     pub(super) fn settle(&mut self) {
-        for at in 0..self.shards.len() {
-            let shard = &self.shards[at];
-            // A shard that stands at several places is settled at the first.
-            if at > 0 && shard.is(&self.shards[at - 1]) {
-                continue;
-            }
-            let keys: Vec<_> = shard.iter().collect();
-            let settled = Shard::with_blocks(shard.depth, shard.blocks.len());
-            settled.insert_all(keys.iter());
-            let old = shard.clone();
-            self.replace(&old, &settled);
-        }
+        let mut unsettled: Vec<&Shard> = self.shards.iter().collect();
+        unsettled.dedup_by(|a, b| a.is(b));
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let settled: Vec<Shard> = thread::scope(|scope| {
+            let parts = unsettled.chunks(unsettled.len().div_ceil(threads));
+            let settle = |part: &[&Shard]| part.iter().map(|shard| shard.settled()).collect::<Vec<_>>();
+            let running: Vec<_> = parts.map(|part| scope.spawn(move || settle(part))).collect();
+            let settled = running.into_iter().map(|part| part.join().unwrap_or_else(|it| resume_unwind(it)));
+            settled.flatten().collect()
+        });
+        let depth = self.depth;
+        let everywhere = |shard: Shard| {
+            let places = 1 << (depth - shard.depth);
+            iter::repeat_n(shard, places)
+        };
+        self.shards = settled.into_iter().flat_map(everywhere).collect();
     }
 
     /// All that stand in the table and were not removed.
@@ -220,6 +228,28 @@ mod tests {
             assert_eq!(directory.iter().count(), 50_000);
             assert!(directory.shards.len() >= 4, "{} shards", directory.shards.len());
         }
+    }
+
+    #[test]
+    fn a_settled_table_has_the_same_keys_at_the_same_places() {
+        let mut directory = Directory::with_capacity(0);
+        // Only some shards are split further than the others.
+        let begins_with_nothing = |n: &u32| place(key(*n).key.tag.hash()) >> 30 == 0;
+        (0..30_000)
+            .chain((30_000..120_000).filter(begins_with_nothing))
+            .for_each(|n| directory.insert(&key(n)));
+        let depths: Vec<_> = directory.shards.iter().map(|shard| shard.depth).collect();
+        assert!(depths.iter().any(|depth| *depth < directory.depth), "{depths:?}");
+        let before = directory.iter().count();
+        directory.settle();
+        assert_eq!(directory.shards.iter().map(|shard| shard.depth).collect::<Vec<_>>(), depths);
+        assert_eq!(directory.iter().count(), before);
+        for n in 0..30_000 {
+            assert_eq!(found(&directory, n).map(|record| record.read().id), Some(key(n).key.id));
+        }
+        // What stands at several places is still one shard there.
+        directory.insert(&key(200_000));
+        assert_eq!(directory.iter().count(), before + 1);
     }
 
     #[test]

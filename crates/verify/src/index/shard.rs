@@ -153,6 +153,14 @@ impl Shard {
         }
     }
 
+    /// The same keys, each where it is found soonest.
+    pub(super) fn settled(&self) -> Self {
+        let keys: Vec<_> = self.iter().collect();
+        let settled = Self::with_blocks(self.depth, self.blocks.len());
+        settled.insert_all(keys.iter());
+        settled
+    }
+
     /// Puts other facts in the place of those that stand there. The secret first: whoever finds the record finds
     /// that too.
     pub(super) fn write(&self, at: Slot, put: &KeyWithSecret) {
