@@ -1,7 +1,8 @@
 //! What `cargo xtask bench` measures the doors against: the same runtime, allocator and server, and nothing
-//! decided. On one address a JSON echo in the frame of the REST API, on the other a bare hyper hello.
+//! decided. On one address a JSON echo in the frame of the REST API, on another a bare hyper hello, on the third the
+//! same hello in the doors' own server, which bounds what a peer may cost.
 //!
-//! `baseline ECHO_ADDRESS HELLO_ADDRESS ANSWER`, the answer being one of `POST /v1/verify` as JSON.
+//! `baseline ECHO_ADDRESS HELLO_ADDRESS SERVED_ADDRESS ANSWER`, the answer being one of `POST /v1/verify` as JSON.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -29,13 +30,17 @@ fn main() -> Result<()> {
     let mut next = |what: &'static str| arguments.next().context(what);
     let echo: SocketAddr = next("the echo's address")?.parse()?;
     let hello: SocketAddr = next("the hello's address")?.parse()?;
+    let served: SocketAddr = next("the served hello's address")?.parse()?;
     let answer: Decision = serde_json::from_str(&next("the answer")?)?;
     // As the program makes its own.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let echo = TcpListener::bind(echo).await?;
         let hello = TcpListener::bind(hello).await?;
-        tokio::spawn(serve_hello(hello));
+        let served = TcpListener::bind(served).await?;
+        tokio::spawn(bare(hello));
+        let answer_hello = |request, _| greet(request);
+        tokio::spawn(claviger_edge::serve(served, Limits::DEFAULT, answer_hello, std::future::pending()));
         let answer = claviger_api::answering(echo_routes(answer));
         claviger_edge::serve(echo, Limits::DEFAULT, answer, std::future::pending()).await;
         Ok(())
@@ -51,18 +56,18 @@ fn echo_routes(answer: Decision) -> Router {
     claviger_api::in_frame(routes, &SystemEntropy)
 }
 
-async fn serve_hello(listener: TcpListener) {
+async fn bare(listener: TcpListener) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new());
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
-        let connection = builder.serve_connection(TokioIo::new(stream), service_fn(hello)).into_owned();
+        let connection = builder.serve_connection(TokioIo::new(stream), service_fn(greet)).into_owned();
         tokio::spawn(connection);
     }
 }
 
 /// As many headers as forward-auth answers with, and no body.
-async fn hello(_: Request<hyper::body::Incoming>) -> Result<Response<String>, Infallible> {
+async fn greet(_: Request<hyper::body::Incoming>) -> Result<Response<String>, Infallible> {
     let mut response = Response::new(String::new());
     for (name, value) in [
         ("cache-control", "no-store"),

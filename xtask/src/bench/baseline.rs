@@ -14,6 +14,7 @@ use super::rivals::Rival;
 
 pub(super) const ECHO: &str = "axum JSON echo of the same size";
 pub(super) const HELLO: &str = "hyper hello";
+pub(super) const SERVED_HELLO: &str = "hyper hello in the doors' server";
 /// How long it may take to listen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -22,6 +23,7 @@ pub(super) struct Baseline {
     process: Child,
     echo: Port,
     hello: Port,
+    served: Port,
 }
 
 impl Drop for Baseline {
@@ -35,11 +37,11 @@ impl Drop for Baseline {
 impl Baseline {
     /// `answer` is one of `POST /v1/verify`.
     pub(super) fn start(program: &Path, answer: &str) -> Result<Self> {
-        let (echo, hello) = (free_port(), free_port());
+        let (echo, hello, served) = (free_port(), free_port(), free_port());
         let mut command = Command::new(program);
-        command.args([&echo.address().to_string(), &hello.address().to_string(), answer]);
+        command.args([&echo, &hello, &served].map(|port| port.address().to_string())).arg(answer);
         let process = command.stdin(Stdio::null()).spawn().context("start the baseline")?;
-        let baseline = Self { process, echo, hello };
+        let baseline = Self { process, echo, hello, served };
         let deadline = Instant::now() + PATIENCE;
         while Connection::open(baseline.echo.address()).is_err() {
             ensure!(Instant::now() < deadline, "the baseline does not listen");
@@ -56,6 +58,11 @@ impl Baseline {
     /// Reads what forward-auth is asked.
     pub(super) fn hello(&self, asked: &[u8]) -> Rival {
         self.rival(HELLO, self.hello.address(), asked, "x-claviger-code: valid")
+    }
+
+    /// The same, with what the doors' server does for every call.
+    pub(super) fn served_hello(&self, asked: &[u8]) -> Rival {
+        self.rival(SERVED_HELLO, self.served.address(), asked, "x-claviger-code: valid")
     }
 
     fn rival(&self, name: &'static str, address: SocketAddr, bytes: &[u8], expected: &str) -> Rival {

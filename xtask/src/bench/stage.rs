@@ -83,9 +83,11 @@ impl Stage {
         let answer = Connection::open(main)?.exchange(&verify.exchange.bytes)?;
         say(&format!("   verify answers {} bytes of body", answer.body.len()));
         let baseline = Baseline::start(&built.baseline, &answer.body)?;
-        let (echo, hello) =
-            (baseline.echo(&verify.exchange.bytes), baseline.hello(&forward_auth.exchange.bytes));
-        let mut rivals = vec![verify, echo, forward_auth, hello, doors.gateway()?, doors.open_gateway()?];
+        let asked = &forward_auth.exchange.bytes;
+        let (hello, served_hello) = (baseline.hello(asked), baseline.served_hello(asked));
+        let echo = baseline.echo(&verify.exchange.bytes);
+        let mut rivals = vec![verify, echo, forward_auth, hello, served_hello];
+        rivals.extend([doors.gateway()?, doors.open_gateway()?]);
         rivals.extend(proxies::start(&Scene {
             keys: &keys,
             upstream: upstream.address(),
