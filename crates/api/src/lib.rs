@@ -15,6 +15,7 @@ mod face;
 mod frame;
 mod groups;
 mod health;
+mod jobs;
 mod json;
 mod key_pairs;
 mod key_sets;

@@ -13,9 +13,9 @@ use crate::frame::Frame;
 use crate::openapi::{self, Base};
 use crate::refused::Refused;
 use crate::{
-    apis, applications, docs, environments, events, groups, health, key_pairs, key_sets, members, nodes,
-    organizations, permission_groups, policy_templates, portal, service_keys, shared_keys, subscriptions,
-    usage, verify,
+    apis, applications, docs, environments, events, groups, health, jobs, key_pairs, key_sets, members,
+    nodes, organizations, permission_groups, policy_templates, portal, service_keys, shared_keys,
+    subscriptions, usage, verify,
 };
 
 /// What the handlers of `service` share, and all of them under `frame`.
@@ -53,6 +53,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(permission_groups::routes())
         .merge(service_keys::routes())
         .merge(apis::routes())
+        .merge(jobs::routes())
         .merge(shared_keys::routes())
         .merge(portal::routes())
         .merge(applications::routes())
@@ -92,6 +93,7 @@ mod tests {
             permission_groups::routes(),
             service_keys::routes(),
             apis::routes(),
+            jobs::routes(),
             shared_keys::routes(),
             portal::routes(),
             applications::routes(),

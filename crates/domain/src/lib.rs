@@ -12,6 +12,7 @@ pub mod event;
 pub mod git;
 pub mod groups;
 pub mod id;
+pub mod jobs;
 pub mod key_pairs;
 pub mod key_sets;
 pub mod members;

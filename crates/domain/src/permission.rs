@@ -102,6 +102,7 @@ permissions! {
     SharedKeysClearSecret = "shared_keys:clear_secret", "Clear the secret of an outside key.";
     SharedKeysPortalLink = "shared_keys:portal_link", "Make or withdraw the portal link of an outside key.";
     SharedKeysRetrieve = "shared_keys:retrieve", "Retrieve the credentials of a shared key.";
+    JobsRead = "jobs:read", "See the jobs of APIs, such as pulls and pushes, and how they ended.";
     KeyPairsRead = "key_pairs:read", "See the key pairs that one has access to.";
     KeyPairsCreate = "key_pairs:create", "Make a key pair.";
     KeyPairsUpdate = "key_pairs:update", "Rename or publish a key pair, as far as one has access to it.";

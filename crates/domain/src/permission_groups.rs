@@ -114,9 +114,8 @@ impl DefaultRole {
                     | "nodes:delete"
             ),
             Self::GroupAdmin => match collection {
-                "apis" | "applications" | "subscriptions" | "key_sets" | "service_keys" | "shared_keys" => {
-                    act != "act_for"
-                }
+                "apis" | "applications" | "subscriptions" | "key_sets" | "service_keys" | "shared_keys"
+                | "jobs" => act != "act_for",
                 "key_pairs" => act != "administer",
                 "role_grants" | "keys" | "verify" => true,
                 "groups" => matches!(act, "read" | "update"),
@@ -131,7 +130,7 @@ impl DefaultRole {
                 // Access to each pair says which.
                 "key_pairs" => act != "administer",
                 "key_sets" => !matches!(act, "policy"),
-                "verify" => true,
+                "verify" | "jobs" => true,
                 "organizations" | "groups" | "environments" | "policy_templates" | "usage" => act == "read",
                 _ => false,
             },

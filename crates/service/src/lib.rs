@@ -22,6 +22,7 @@ mod idempotency;
 mod init;
 mod instance;
 mod issuing;
+mod jobs;
 mod key_pairs;
 mod key_sets;
 mod lists;

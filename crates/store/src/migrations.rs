@@ -26,6 +26,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (7, "limits", include_str!("../migrations/0007_limits.sql")),
     (8, "usage_format", include_str!("../migrations/0008_usage_format.sql")),
     (9, "key_pairs", include_str!("../migrations/0009_key_pairs.sql")),
+    (10, "jobs", include_str!("../migrations/0010_jobs.sql")),
 ];
 
 /// How a line begins that a new section of a file follows, and how it ends if the section is one database's own.

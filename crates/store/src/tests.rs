@@ -25,6 +25,7 @@ pub(crate) const STATEMENTS: &[(&str, &[Statement])] = &[
     ("groups", crate::groups::STATEMENTS),
     ("idempotency", crate::idempotency::STATEMENTS),
     ("instance", crate::instance::STATEMENTS),
+    ("jobs", crate::jobs::STATEMENTS),
     ("key_pairs", crate::key_pairs::STATEMENTS),
     ("key_sets", crate::key_sets::STATEMENTS),
     ("key_sets::alike", crate::key_sets::alike::STATEMENTS),

@@ -29,7 +29,7 @@ pub struct Event {
 }
 
 /// Who acted.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Actor {
     /// `system`, `member` or `service_key`.
     pub kind: String,

@@ -9,6 +9,7 @@ pub mod environments;
 pub mod events;
 pub mod given;
 pub mod groups;
+pub mod jobs;
 pub mod key_pairs;
 pub mod key_sets;
 pub mod members;

@@ -3,6 +3,9 @@
 
 use std::cell::Cell;
 
+use claviger_domain::event::ActorRef;
+use claviger_domain::id::{JobId, NodeId};
+use claviger_domain::jobs::{Job, JobKind};
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call};
@@ -557,6 +560,8 @@ impl<'w> Stage<'w> {
                 self.world.clock.advance_seconds(60);
                 Ready::new(format!("/v1/nodes/{node}"), 204)
             }
+            "GET /v1/jobs" => Ready::new(format!("/v1/jobs?api_id={}", self.api), 200),
+            "GET /v1/jobs/{id}" => Ready::new(format!("/v1/jobs/{}", self.job().await), 200),
             "POST /v1/verify" => Ready::new("/v1/verify", 200).with(self.question().await),
             "POST /v1/verify/batch" => {
                 Ready::new("/v1/verify/batch", 200).with(json!({"items": [self.question().await]}))
@@ -571,6 +576,28 @@ impl<'w> Stage<'w> {
     async fn node(&self) -> String {
         self.world.service.report_node().await.expect("reported");
         id_of(&self.world.get("/v1/nodes").expect(200).await["items"][0])
+    }
+
+    /// A job that runs on the API for a minute.
+    async fn job(&self) -> String {
+        let now = self.world.service.now();
+        let api_id = self.api.parse().expect("an id");
+        let job = &Job {
+            id: JobId::fresh(now, [u8::try_from(self.count.get() % 256).expect("small"); 10]),
+            kind: JobKind::GitPull,
+            api_id,
+            organization_id: self.organization.parse().expect("an id"),
+            group_id: self.group.parse().expect("an id"),
+            actor: ActorRef::system("test"),
+            node_id: NodeId::from_bytes([1; 16]),
+            started_at: now,
+            ends_by: now.plus_seconds(60),
+            end: None,
+        };
+        let begun =
+            self.world.service.store().commit("test", |tx| Box::pin(async move { tx.begin_job(job).await }));
+        begun.await.expect("begun");
+        job.id.to_string()
     }
 
     /// The value of a Key of a new Key Set.

@@ -123,6 +123,7 @@ impl Opened {
     pub(crate) async fn run_with(mut self, service: Service) -> anyhow::Result<Running> {
         service.load().await.context("load the index")?;
         service.report_node().await.context("report the node")?;
+        service.interrupt_jobs().await.context("end the jobs that were cut off")?;
         let deciding = Deciding::of(&service);
         deciding.begin().await;
         self.gateway.connect(&self.configuration, &deciding)?;

@@ -157,11 +157,12 @@ async fn flush(service: Service) {
     }
 }
 
-/// Removes idempotency records, and what was counted, past their time.
+/// Removes idempotency records, jobs, and what was counted, past their time.
 async fn sweep(service: Service) {
     let mut trouble = Trouble::new("records past their time can't be removed");
     loop {
         trouble.note(service.expire_idempotency().await.map(drop));
+        trouble.note(service.forget_jobs().await.map(drop));
         trouble.note(service.forget_usage().await);
         tokio::time::sleep(SWEEP).await;
     }

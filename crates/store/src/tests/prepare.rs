@@ -8,6 +8,7 @@ use claviger_domain::applications::Application;
 use claviger_domain::environments::Environment;
 use claviger_domain::event::Event;
 use claviger_domain::groups::Group;
+use claviger_domain::jobs::Job;
 use claviger_domain::key_pairs::KeyPair;
 use claviger_domain::key_sets::KeySet;
 use claviger_domain::members::Member;
@@ -30,6 +31,7 @@ fn fragment_queries() -> Vec<String> {
         queries_of::<Environment>(crate::environments::FRAGMENTS),
         queries_of::<Event>(crate::events::FRAGMENTS),
         queries_of::<Group>(crate::groups::FRAGMENTS),
+        queries_of::<Job>(crate::jobs::FRAGMENTS),
         queries_of::<KeyPair>(crate::key_pairs::FRAGMENTS),
         queries_of::<KeySet>(crate::key_sets::filter::FRAGMENTS),
         queries_of::<Member>(crate::members::FRAGMENTS),

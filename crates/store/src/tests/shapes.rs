@@ -7,6 +7,8 @@ use crate::write::misshapen;
 const ALONE: &[&str] = &[
     "log::BEGIN",
     "instance::PUT",
+    "jobs::INTERRUPT",
+    "jobs::FORGET",
     "leases::TAKE",
     "nodes::ENROL",
     "nodes::TAKE",

@@ -5,6 +5,7 @@
 mod appending;
 mod beside;
 mod checking;
+mod jobs;
 mod key_pairs;
 mod limits;
 mod lists;
@@ -79,6 +80,9 @@ contract! {
     usage::what_is_old_is_forgotten_in_steps,
     usage::what_nobody_of_ours_wrote_is_left_out,
     usage::what_a_newer_program_wrote_waits_for_one,
+    jobs::jobs_run_end_and_are_forgotten,
+    jobs::jobs_are_found_by_what_they_are_at_the_moment,
+    jobs::what_a_node_was_at_is_cut_off_when_it_begins_anew,
     beside::idempotency_records_are_answered_again,
     beside::leases_have_one_holder,
     beside::last_used_only_moves_forward,

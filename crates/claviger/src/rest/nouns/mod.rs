@@ -1,6 +1,7 @@
 //! The table of commands: every noun of the REST API that a shell can use, with its verbs.
 
 mod catalog;
+mod jobs;
 mod people;
 mod sharing;
 mod usage;
@@ -23,6 +24,7 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &people::PERMISSIONS,
     &people::PERMISSION_GROUPS,
     &people::SERVICE_KEYS,
+    &jobs::JOBS,
     &usage::USAGE,
     &people::EVENTS,
     &people::NODES,
