@@ -17,7 +17,7 @@ use crate::bundle::{self, NodeKey, Recipient};
 use crate::envelope;
 use crate::journal::{Fact, Opening};
 use crate::place::{OwnedPlace, Purpose};
-use crate::sandbox;
+use crate::sandbox::{self, Enclosure};
 use crate::start::Started;
 use crate::wire::frame::Frame;
 use crate::wire::message::{self, Body, Health, NoRequest, OpenRequest, Refusal, Request, SealRequest};
@@ -26,6 +26,7 @@ use crate::wire::message::{self, Body, Health, NoRequest, OpenRequest, Refusal, 
 pub(crate) struct Desk {
     started: Started,
     memory_locked: bool,
+    enclosure: Enclosure,
     keys_given: bool,
 }
 
@@ -47,8 +48,8 @@ pub(crate) struct Order {
 }
 
 impl Desk {
-    pub(crate) fn new(started: Started, memory_locked: bool) -> Self {
-        Self { started, memory_locked, keys_given: false }
+    pub(crate) fn new(started: Started, memory_locked: bool, enclosure: Enclosure) -> Self {
+        Self { started, memory_locked, enclosure, keys_given: false }
     }
 
     /// What the keeper says first, unasked.
@@ -150,6 +151,8 @@ impl Desk {
             keys_given: self.keys_given,
             memory_locked: self.memory_locked,
             dumpable: sandbox::is_dumpable(),
+            seccomp: self.enclosure.seccomp,
+            landlock: self.enclosure.landlock,
         }
     }
 }

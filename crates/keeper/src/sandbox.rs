@@ -1,5 +1,8 @@
 //! What the process does to itself before it reads a secret: no dumps, no debugger, no swap, no files that
-//! were left open by whoever started it. The only file of the workspace with `unsafe`.
+//! were left open by whoever started it; and what it gives up afterwards, in [`enclosure`]. The only file of the
+//! workspace with `unsafe`.
+
+mod enclosure;
 
 use std::ffi::CStr;
 use std::io;
@@ -11,6 +14,8 @@ use rustix::process::{
     DumpableBehavior, Resource, Rlimit, dumpable_behavior, getrlimit, set_dumpable_behavior, setrlimit, umask,
 };
 use rustix::thread::{CapabilitySet, capabilities, set_name, set_no_new_privs};
+
+pub(crate) use enclosure::{Enclosure, enclose};
 
 use crate::start::StartError;
 

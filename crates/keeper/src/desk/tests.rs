@@ -17,7 +17,8 @@ use crate::wire::message::Reply;
 const PLACE: Place<'_> = Place { database: "db", table: "sealed", row: "key_1", column: "value" };
 
 fn desk(folder: &Path, ambient: &Frozen, ceilings: AllCeilings) -> Desk {
-    Desk::new(start(&Layout::new(folder, None), ceilings, ambient).expect("a start"), false)
+    let started = start(&Layout::new(folder, None), ceilings, ambient).expect("a start");
+    Desk::new(started, false, Enclosure::default())
 }
 
 fn frame((kind, body): Body) -> Frame {

@@ -250,6 +250,10 @@ pub struct Health {
     pub memory_locked: bool,
     /// Whether its memory could be dumped or read by a debugger. Never true but by a fault.
     pub dumpable: bool,
+    /// Whether the kernel lets it make only the system calls that it needs.
+    pub seccomp: bool,
+    /// Whether the kernel lets it open no file and no port.
+    pub landlock: bool,
 }
 
 /// What the keeper says, as the parent reads it.
@@ -340,6 +344,8 @@ pub(crate) fn health_reply(health: &Health) -> Body {
     writer.u8(u8::from(health.keys_given));
     writer.u8(u8::from(health.memory_locked));
     writer.u8(u8::from(health.dumpable));
+    writer.u8(u8::from(health.seccomp));
+    writer.u8(u8::from(health.landlock));
     (HEALTHY, writer)
 }
 
@@ -419,6 +425,8 @@ impl Reply {
                 keys_given: read_flag(&mut reader)?,
                 memory_locked: read_flag(&mut reader)?,
                 dumpable: read_flag(&mut reader)?,
+                seccomp: read_flag(&mut reader)?,
+                landlock: read_flag(&mut reader)?,
             }),
             NODE_KEY_TOLD => Self::NodeKey(read_node_key(&mut reader)?),
             BUNDLED => Self::Bundled(reader.bytes(LONGEST)?.to_vec()),

@@ -117,3 +117,20 @@ fn its_folder_holds_no_plaintext() {
     assert!(!contains(&all, b"very_secret"));
     assert!(!contains(&all, &fs::read(folder.path().join("master.key")).expect("read")));
 }
+
+#[test]
+fn it_has_given_up_all_that_it_does_not_need_or_says_what_is_missing() {
+    let folder = folder();
+    let keeper = spawn(options(folder.path()));
+    let (health, status) = (keeper.health().expect("health"), keeper.status());
+    for (holds, what) in [(health.seccomp, "seccomp"), (health.landlock, "Landlock")] {
+        let warned = status.warnings.iter().any(|warning| warning.contains(&format!("confined by {what}")));
+        assert_eq!(holds, !warned, "{what}: {:?}", status.warnings);
+    }
+    let state = fs::read_to_string(format!("/proc/{}/status", process_of(&keeper))).expect("its state");
+    let mode = state.lines().find_map(|line| line.strip_prefix("Seccomp:")).expect("its mode");
+    assert_eq!(mode.trim() == "2", health.seccomp, "{mode}");
+    // It goes on with all its work.
+    let sealed = seal(&keeper, "text");
+    assert!(open(&keeper, &sealed, "mbr_a").is_ok());
+}
