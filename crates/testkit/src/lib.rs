@@ -9,6 +9,7 @@ mod ambient;
 mod browser;
 mod claviger;
 mod data_node;
+mod git_host;
 mod keeper;
 mod ports;
 mod postgres;
@@ -25,6 +26,7 @@ pub use ambient::{
 pub use browser::Browser;
 pub use claviger::{Claviger, Example, Initialised, Output, Server};
 pub use data_node::DataNode;
+pub use git_host::{GitHost, Repository};
 pub use keeper::{enter_keeper, keeper_arguments};
 pub use ports::{Port, free_port};
 pub use postgres::{Database, Postgres};

@@ -19,6 +19,8 @@ const CONFIGURATION: &str = "ssh_config";
 const LOG: &str = "ssh.log";
 /// What ssh may write to a file: its log, and a line about a host.
 const FILE_BYTES: u64 = 256 * 1024;
+/// With what ssh ends when it failed itself.
+const SSH_FAILED: i32 = 255;
 /// Of the host's words, how much of their end is kept.
 const KEPT_WORDS: usize = 2_000;
 
@@ -37,6 +39,8 @@ pub(crate) struct Session {
 pub(crate) struct Ended {
     /// Whether the host's command said that it did well.
     pub(crate) well: bool,
+    /// Whether it is ssh that failed, and not the host's command: mostly, its log says why.
+    pub(crate) by_ssh: bool,
     /// What ssh said.
     pub(crate) log: String,
     /// What the host said.
@@ -46,7 +50,7 @@ pub(crate) struct Ended {
 impl Ended {
     /// When nobody waited for it.
     pub(crate) const fn unknown() -> Self {
-        Self { well: false, log: String::new(), words: Vec::new() }
+        Self { well: false, by_ssh: false, log: String::new(), words: Vec::new() }
     }
 }
 
@@ -77,7 +81,8 @@ impl Session {
         let status = self.process.ended().await?;
         let words = (&mut self.words).await.unwrap_or_default();
         let log = String::from_utf8_lossy(&fs::read(&self.log)?).into_owned();
-        Ok(Ended { well: status.success(), log, words })
+        let by_ssh = status.code() == Some(SSH_FAILED);
+        Ok(Ended { well: status.success(), by_ssh, log, words })
     }
 }
 

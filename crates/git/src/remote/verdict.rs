@@ -57,7 +57,7 @@ pub(crate) fn of_conversation(service: Service, advertised: bool, broken: &Broke
             let detail = format!("The host does not speak Git as Claviger does: {what}.");
             Failure::new(GitFailure::ConnectionLost, detail)
         }
-        _ if advertised || ended.well => {
+        _ if advertised || ended.well || ended.by_ssh => {
             Failure::new(GitFailure::ConnectionLost, "The host broke off its answer.")
         }
         (_, Service::Fetch) => not_found(),

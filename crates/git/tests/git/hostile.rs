@@ -1,0 +1,168 @@
+//! Hosts, repositories and names that mean harm.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::net::TcpListener;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use claviger_domain::git::GitFailure;
+use claviger_egress::{Egress, Rules};
+use claviger_git::{Expected, Limits};
+use claviger_testkit::GitHost;
+
+use crate::support::*;
+
+#[tokio::test]
+async fn a_name_that_turns_into_this_machine_gets_no_connection() {
+    let signer = Signer::new("ed25519");
+    let here = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = here.local_addr().expect("an address").port();
+    here.set_nonblocking(true).expect("it can");
+    // What may be reached stands for the Internet, where nobody answers.
+    let rules = Rules { allow: vec!["127.0.0.2/32".parse().expect("a network")], ..Rules::default() };
+    let names = Addressed::new(&[&["127.0.0.2"], &["127.0.0.1"]]);
+    let bench = Bench::with_egress(Limits::default(), Egress::with_resolver(rules, names.clone()));
+    let remote = at(&format!("ssh://git@{NAME}:{port}/orders.git"));
+    let (code, _) = bench.failed(bench.engine.test(&remote, signer.clone()).await);
+    assert_eq!((code, names.asked.load(Ordering::Relaxed)), (GitFailure::Unreachable, 1));
+    let (code, detail) = bench.failed(bench.engine.test(&remote, signer.clone()).await);
+    assert_eq!((code, names.asked.load(Ordering::Relaxed)), (GitFailure::TargetRefused, 2));
+    assert!(detail.contains("127.0.0.1") && detail.contains("an address of this machine"), "{detail}");
+    let refused = here.accept().expect_err("not one packet came");
+    assert_eq!(refused.kind(), std::io::ErrorKind::WouldBlock);
+    assert_eq!(signer.asked.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn what_stands_inside_is_refused_by_every_name_it_has() {
+    let signer = Signer::new("ed25519");
+    let bench = Bench::with_egress(Limits::default(), Egress::new(Rules::default()));
+    for host in [
+        "127.0.0.1",
+        "[::1]",
+        "10.0.0.1",
+        "192.168.0.1",
+        "169.254.169.254",
+        "[::ffff:127.0.0.1]",
+        "[fe80::1]",
+        "0.0.0.0",
+        "localhost",
+    ] {
+        let outcome = bench.engine.test(&at(&format!("ssh://git@{host}/x")), signer.clone()).await;
+        assert_eq!(bench.failed(outcome).0, GitFailure::TargetRefused, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn hosts_that_answer_nonsense_cost_one_job() {
+    let limits = Limits {
+        connect: Duration::from_secs(1),
+        time: Duration::from_secs(5),
+        listing_bytes: 1024 * 1024,
+        ..Limits::default()
+    };
+    let (bench, host, signer) = (Bench::with(limits), GitHost::start(), Signer::new("ed25519"));
+    let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
+    let remote = remote(&host, &repository);
+    let id = "a".repeat(40);
+    let abilities = "side-band-64k shallow";
+    let line = format!("{id} refs/heads/main\\0{abilities}\\n");
+    let listed = format!("printf '{:04x}{line}0000'", 4 + 40 + 1 + 15 + 1 + abilities.len() + 1);
+    let nak = "printf '00000008NAK\\n'";
+    for (answer, expected) in [
+        ("yes", GitFailure::ConnectionLost),
+        ("cat /dev/zero", GitFailure::ConnectionLost),
+        ("sleep 600", GitFailure::TimedOut),
+        ("true", GitFailure::ConnectionLost),
+        ("false", GitFailure::RepositoryNotFound),
+        ("printf 0000", GitFailure::RepositoryEmpty),
+        ("printf '0010ERR go away!'; sleep 600", GitFailure::RepositoryNotFound),
+        ("while :; do printf '003e%040d refs/heads/xxxxx\\n' 7; done", GitFailure::TooLarge),
+        (&format!("{listed}; true"), GitFailure::ConnectionLost),
+        (&format!("{listed}; {nak}; printf '0009\\001junk0000'; sleep 1"), GitFailure::InvalidDocument),
+        (&format!("{listed}; {nak}; printf '000c\\003go away'; sleep 600"), GitFailure::ConnectionLost),
+        (&format!("{listed}; {nak}; while :; do printf '0009\\002word'; done"), GitFailure::TimedOut),
+        (&format!("{listed}; {nak}; (printf '\\0'; cat /dev/zero)"), GitFailure::ConnectionLost),
+    ] {
+        host.forget_everybody();
+        host.authorize_with(&format!("restrict,command=\"{answer}\""), &signer.public_key);
+        let (code, detail) = bench.failed(bench.engine.fetch(&remote, signer.clone()).await);
+        assert_eq!(code, expected, "{answer}: {detail}");
+        assert!(!detail.contains(char::is_control) && detail.len() < 800, "{answer}: {detail:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_beyond_all_measure_is_too_large() {
+    let limits = Limits { memory_bytes: 96 * 1024 * 1024, ..Limits::default() };
+    let (bench, host, signer) = (Bench::with(limits), GitHost::start(), Signer::new("ed25519"));
+    host.authorize(&signer.public_key);
+    let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
+    let remote = remote(&host, &repository);
+    assert_eq!(bench.fetched(bench.engine.fetch(&remote, signer.clone()).await), DOCUMENT);
+    let blob = repository.keep(b"x");
+    let mut entries = String::new();
+    for number in 0..3_000_000 {
+        writeln!(entries, "100644 blob {blob}\t{number:07}").expect("text");
+    }
+    let tree = repository.git_with(&["mktree", "--missing"], entries.as_bytes());
+    repository.commit_tree("main", &tree);
+    let (code, detail) = bench.failed(bench.engine.fetch(&remote, signer.clone()).await);
+    assert_eq!(code, GitFailure::TooLarge, "{detail}");
+    let push = writing(b"x", Expected::Anything);
+    assert_eq!(bench.failed(bench.engine.push(&remote, signer, &push).await).0, GitFailure::TooLarge);
+}
+
+#[tokio::test]
+async fn objects_that_git_would_not_make_are_refused() {
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    host.authorize(&signer.public_key);
+    for name in ["..", ".git", "a/b"] {
+        let repository = host.repository(&format!("{}.git", name.len()), &[(PATH, DOCUMENT)]);
+        let blob = repository.keep(b"x");
+        let raw: Vec<u8> =
+            (0..20).map(|at| u8::from_str_radix(&blob[2 * at..2 * at + 2], 16).expect("hex")).collect();
+        let tree = [format!("100644 {name}\0").as_bytes(), &raw].concat();
+        let tree = repository.git_with(&["hash-object", "-t", "tree", "-w", "--stdin", "--literally"], &tree);
+        repository.commit_tree("main", &tree);
+        let outcome = bench.engine.fetch(&remote(&host, &repository), signer.clone()).await;
+        let (code, detail) = bench.failed(outcome);
+        assert_eq!(code, GitFailure::InvalidDocument, "{name}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn no_program_but_git_and_ssh_is_started_and_none_has_an_environment_of_ours() {
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    host.authorize(&signer.public_key);
+    let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
+    let remote = remote(&host, &repository);
+    let engine = bench.engine.clone();
+    let job = tokio::spawn(async move {
+        for number in 0..10 {
+            let push = writing(format!("openapi: 3.1.{number}\n").as_bytes(), Expected::Anything);
+            engine.push(&remote, signer.clone(), &push).await.result.expect("pushed");
+        }
+    });
+    let mut seen = BTreeSet::new();
+    while !job.is_finished() {
+        for (name, environment) in bench.running() {
+            let names: Vec<&str> = environment
+                .split('\0')
+                .filter_map(|variable| variable.split_once('='))
+                .map(|(name, _)| name)
+                .collect();
+            let is_gits = |variable: &str| {
+                variable.starts_with("GIT_") || matches!(variable, "HOME" | "XDG_CONFIG_HOME")
+            };
+            let expected = |variable: &&str| *variable == "LC_ALL" || name == "git" && is_gits(variable);
+            assert!(names.iter().all(expected), "{name}: {names:?}");
+            seen.insert(name);
+        }
+        tokio::task::yield_now().await;
+    }
+    job.await.expect("all pushed");
+    let seen: Vec<&str> = seen.iter().map(String::as_str).collect();
+    assert_eq!(seen, ["git", "ssh"]);
+}

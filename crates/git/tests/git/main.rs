@@ -1,0 +1,7 @@
+//! The engine against a real sshd and bare repositories: what comes of a job, and that nothing is left of it.
+
+mod failing;
+mod hostile;
+mod pulling;
+mod pushing;
+mod support;

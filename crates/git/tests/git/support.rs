@@ -1,0 +1,271 @@
+//! An engine that may go to this machine, keys that sign in, and what surrounds a job.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use claviger_domain::git::{GitFailure, GitUser, HostKey, ObjectId};
+use claviger_domain::time::Timestamp;
+use claviger_egress::{Addresses, Egress, Resolve, Rules};
+use claviger_git::{
+    Agent, AgentError, AgentLease, Author, Engine, Error, Expected, Limits, Outcome, Programs, Push, Remote,
+};
+use claviger_testkit::{GitHost, Repository, locate};
+use tempfile::TempDir;
+
+/// The name under which tests reach this machine.
+pub(crate) const NAME: &str = "git.test";
+pub(crate) const PATH: &str = "api/openapi.yaml";
+pub(crate) const DOCUMENT: &[u8] = b"openapi: 3.1.0\n";
+
+/// A name server that answers with the next of its lists each time; the last one for ever.
+#[derive(Debug)]
+pub(crate) struct Addressed {
+    answers: Vec<Vec<IpAddr>>,
+    pub(crate) asked: AtomicUsize,
+}
+
+impl Addressed {
+    pub(crate) fn new(answers: &[&[&str]]) -> Arc<Self> {
+        let parse = |ip: &&str| ip.parse().expect("an address");
+        let answers = answers.iter().map(|answer| answer.iter().map(parse).collect()).collect();
+        Arc::new(Self { answers, asked: AtomicUsize::new(0) })
+    }
+}
+
+impl Resolve for Addressed {
+    fn resolve<'a>(&'a self, _: &'a str, port: u16) -> Addresses<'a> {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        let answer = &self.answers[asked.min(self.answers.len() - 1)];
+        let answer = answer.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+        Box::pin(async move { Ok(answer) })
+    }
+}
+
+/// An engine with a folder that is looked at after each job.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) engine: Engine,
+    folder: TempDir,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    pub(crate) fn with(limits: Limits) -> Self {
+        let rules = Rules { allow: vec!["127.0.0.0/8".parse().expect("a network")], ..Rules::default() };
+        Self::with_egress(limits, Egress::with_resolver(rules, Addressed::new(&[&["127.0.0.1"]])))
+    }
+
+    pub(crate) fn with_egress(limits: Limits, egress: Egress) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = Engine::new(folder.path().join("jobs"), programs(), egress, limits).expect("an engine");
+        Self { engine, folder }
+    }
+
+    /// What runs in the folders of its jobs: the name of each program, and its environment.
+    pub(crate) fn running(&self) -> Vec<(String, String)> {
+        let folder = self.folder.path();
+        let mut found = Vec::new();
+        for process in fs::read_dir("/proc").expect("processes").flatten() {
+            let process = process.path();
+            let place = fs::read_link(process.join("cwd")).unwrap_or_default();
+            let program = fs::read_link(process.join("exe")).unwrap_or_default();
+            let environment = fs::read(process.join("environ")).unwrap_or_default();
+            if let Some(name) = program.file_name().filter(|_| place.starts_with(folder)) {
+                let environment = String::from_utf8_lossy(&environment).into_owned();
+                found.push((name.to_string_lossy().into_owned(), environment));
+            }
+        }
+        found
+    }
+
+    /// The document, and nothing left of the job.
+    #[track_caller]
+    pub(crate) fn fetched(&self, outcome: Outcome<claviger_git::Fetched>) -> Vec<u8> {
+        self.demand_nothing_left();
+        outcome.result.unwrap_or_else(|error| panic!("{error}")).document
+    }
+
+    /// The failure, and nothing left of the job.
+    #[track_caller]
+    pub(crate) fn failed<T: std::fmt::Debug>(&self, outcome: Outcome<T>) -> (GitFailure, String) {
+        self.demand_nothing_left();
+        match outcome.result {
+            Err(Error::Failed(failure)) => (failure.code, failure.detail),
+            other => panic!("no failure of the host's: {other:?}"),
+        }
+    }
+
+    /// No file of a job, and no process that was started in its folder.
+    #[track_caller]
+    pub(crate) fn demand_nothing_left(&self) {
+        let jobs = self.folder.path().join("jobs/1");
+        let left: Vec<_> = fs::read_dir(&jobs).expect("the engine's folder").flatten().collect();
+        assert!(left.is_empty(), "left over: {left:?}");
+        assert_eq!(self.running(), [], "left running");
+    }
+}
+
+pub(crate) fn programs() -> Programs {
+    let find =
+        |name: &str| locate(name).unwrap_or_else(|| panic!("install `{name}`: `cargo xtask test` does"));
+    Programs { git: find("git"), ssh: find("ssh") }
+}
+
+/// The file of [`PATH`] on `main` of a repository.
+pub(crate) fn remote(host: &GitHost, repository: &Repository) -> Remote {
+    at(&host.address(NAME, repository))
+}
+
+pub(crate) fn at(address: &str) -> Remote {
+    Remote {
+        address: address.parse().expect("an address"),
+        branch: "main".parse().expect("a branch"),
+        path: PATH.parse().expect("a path"),
+        pinned: None,
+    }
+}
+
+pub(crate) fn writing(document: &[u8], expected: Expected) -> Push {
+    Push {
+        document: document.to_vec(),
+        message: "Change the document\n\nBy Ada Lovelace with Claviger.\n".to_owned(),
+        author: Author { name: "Ada Lovelace".to_owned(), email: "ada@example.org".to_owned() },
+        at: Timestamp::from_micros(1_767_225_600_000_000),
+        expected,
+    }
+}
+
+pub(crate) fn id(text: &str) -> ObjectId {
+    text.parse().expect("an id")
+}
+
+/// A pair of the system's tools in an agent of the system's.
+#[derive(Debug)]
+pub(crate) struct Signer {
+    agent: Child,
+    folder: TempDir,
+    pub(crate) public_key: String,
+    pub(crate) asked: AtomicUsize,
+}
+
+impl Signer {
+    pub(crate) fn new(kind: &str) -> Arc<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = folder.path().join("key");
+        let mut command = Command::new(locate("ssh-keygen").expect("ssh-keygen"));
+        command.args(["-q", "-N", "", "-t", kind, "-f"]).arg(&key);
+        assert!(command.status().expect("run").success());
+        let socket = folder.path().join("agent");
+        let mut command = Command::new(locate("ssh-agent").expect("ssh-agent"));
+        let agent = command.args(["-D", "-a"]).arg(&socket).stdout(Stdio::null()).spawn().expect("an agent");
+        while !socket.exists() {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let mut command = Command::new(locate("ssh-add").expect("ssh-add"));
+        let added = command.arg("-q").arg(&key).env("SSH_AUTH_SOCK", &socket).status().expect("run");
+        assert!(added.success());
+        let public_key = fs::read_to_string(key.with_extension("pub")).expect("a key").trim().to_owned();
+        Arc::new(Self { agent, folder, public_key, asked: AtomicUsize::new(0) })
+    }
+}
+
+impl Drop for Signer {
+    fn drop(&mut self) {
+        let _ = self.agent.kill();
+        let _ = self.agent.wait();
+    }
+}
+
+impl Agent for Signer {
+    fn open(&self, listener: UnixListener, _: &GitUser, _: &HostKey) -> Result<AgentLease, AgentError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let socket = self.folder.path().join("agent");
+        thread::spawn(move || -> io::Result<()> {
+            let (one, _) = listener.accept()?;
+            let other = UnixStream::connect(socket)?;
+            let (mut a, mut b) = (one.try_clone()?, other.try_clone()?);
+            thread::spawn(move || io::copy(&mut a, &mut b));
+            let (mut a, mut b) = (other, one);
+            io::copy(&mut a, &mut b)?;
+            Ok(())
+        });
+        Ok(Box::new(()))
+    }
+}
+
+/// Between a client and a host: passes on so many bytes of the host's, and no more.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    pub(crate) port: u16,
+}
+
+impl Relay {
+    /// Cuts both connections.
+    pub(crate) fn cutting(host: &GitHost, bytes: usize) -> Self {
+        Self::start(host.port().address(), bytes, Duration::ZERO)
+    }
+
+    /// Keeps both, and passes on nothing more.
+    pub(crate) fn stalling(host: &GitHost, bytes: usize) -> Self {
+        Self::start(host.port().address(), bytes, Duration::from_secs(120))
+    }
+
+    fn start(to: SocketAddr, bytes: usize, stall: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                thread::spawn(move || relay(client, to, bytes, stall));
+            }
+        });
+        Self { port }
+    }
+
+    pub(crate) fn remote(&self, host: &GitHost, repository: &Repository) -> Remote {
+        let through =
+            host.address(NAME, repository).replace(&host.port().to_string(), &self.port.to_string());
+        at(&through)
+    }
+}
+
+fn relay(mut client: TcpStream, to: SocketAddr, bytes: usize, stall: Duration) -> io::Result<()> {
+    let mut host = TcpStream::connect(to)?;
+    let (mut a, mut b) = (client.try_clone()?, host.try_clone()?);
+    thread::spawn(move || io::copy(&mut a, &mut b));
+    let mut left = bytes;
+    let mut part = [0; 4_096];
+    while left > 0 {
+        let most = left.min(part.len());
+        let length = host.read(&mut part[..most])?;
+        if length == 0 {
+            break;
+        }
+        client.write_all(&part[..length])?;
+        left -= length;
+    }
+    thread::sleep(stall);
+    client.shutdown(Shutdown::Both)?;
+    host.shutdown(Shutdown::Both)
+}
+
+/// Bytes that nothing makes shorter.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    (0..length.div_ceil(8)).flat_map(|_| next()).take(length).collect()
+}
