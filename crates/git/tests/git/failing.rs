@@ -19,7 +19,7 @@ fn quick() -> Limits {
 
 #[tokio::test]
 async fn what_is_not_there_is_named() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
     let empty = host.empty_repository("empty.git");
@@ -47,7 +47,7 @@ async fn what_is_not_there_is_named() {
 
 #[tokio::test]
 async fn a_key_that_the_host_does_not_know_is_not_let_in() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
     let outcome = bench.engine.fetch(&remote(&host, &repository), signer).await;
     assert_eq!(outcome.host_key.as_ref().expect("it is shown").to_string(), host.host_key());
@@ -56,7 +56,7 @@ async fn a_key_that_the_host_does_not_know_is_not_let_in() {
 
 #[tokio::test]
 async fn a_changed_host_key_is_a_hard_stop() {
-    let (bench, mut host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, mut host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
     let mut remote = remote(&host, &repository);
@@ -82,7 +82,7 @@ async fn a_changed_host_key_is_a_hard_stop() {
 
 #[tokio::test]
 async fn hosts_that_can_not_be_reached_are_unreachable() {
-    let (bench, signer) = (Bench::with(quick()), Signer::new("ed25519"));
+    let (bench, signer) = (Bench::with(quick()), Signer::new());
     let nothing = free_port();
     let (code, detail) =
         bench.failed(bench.engine.test(&at(&format!("ssh://git@{NAME}:{nothing}/x")), signer.clone()).await);
@@ -102,7 +102,7 @@ async fn hosts_that_can_not_be_reached_are_unreachable() {
 
 #[tokio::test]
 async fn a_connection_that_drops_is_lost_wherever_it_drops() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT), ("noise", &noise(1_000_000))]);
     let key = bench.engine.test(&remote(&host, &repository), signer.clone()).await.host_key;
@@ -117,7 +117,7 @@ async fn a_connection_that_drops_is_lost_wherever_it_drops() {
 
 #[tokio::test]
 async fn a_host_that_stops_answering_runs_out_of_time() {
-    let (bench, host, signer) = (Bench::with(quick()), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::with(quick()), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT), ("noise", &noise(1_000_000))]);
     let relay = Relay::stalling(&host, 100_000);
@@ -129,7 +129,7 @@ async fn a_host_that_stops_answering_runs_out_of_time() {
 
 #[tokio::test]
 async fn a_job_that_nobody_waits_for_any_longer_leaves_nothing() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT), ("noise", &noise(1_000_000))]);
     let remote = Relay::stalling(&host, 100_000).remote(&host, &repository);
@@ -165,7 +165,7 @@ async fn without_an_agent_the_host_is_not_asked() {
 
 #[tokio::test]
 async fn files_that_are_too_long_are_not_read() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let longest = vec![b' '; 5 * 1024 * 1024];
     let files = [

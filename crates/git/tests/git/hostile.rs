@@ -1,7 +1,6 @@
 //! Hosts, repositories and names that mean harm.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,9 +12,18 @@ use claviger_testkit::GitHost;
 
 use crate::support::*;
 
+/// Keeps a folder as it is given, byte for byte, whatever Git thinks of it.
+const WRITE_TREE: [&str; 6] = ["hash-object", "-t", "tree", "-w", "--stdin", "--literally"];
+
+/// An id as a folder has it.
+fn raw(id: &str) -> Vec<u8> {
+    let byte = |at: usize| u8::from_str_radix(&id[at..at + 2], 16).expect("hexadecimal digits");
+    (0..id.len()).step_by(2).map(byte).collect()
+}
+
 #[tokio::test]
 async fn a_name_that_turns_into_this_machine_gets_no_connection() {
-    let signer = Signer::new("ed25519");
+    let signer = Signer::new();
     let here = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = here.local_addr().expect("an address").port();
     here.set_nonblocking(true).expect("it can");
@@ -36,7 +44,7 @@ async fn a_name_that_turns_into_this_machine_gets_no_connection() {
 
 #[tokio::test]
 async fn what_stands_inside_is_refused_by_every_name_it_has() {
-    let signer = Signer::new("ed25519");
+    let signer = Signer::new();
     let bench = Bench::with_egress(Limits::default(), Egress::new(Rules::default()));
     for host in [
         "127.0.0.1",
@@ -59,10 +67,10 @@ async fn hosts_that_answer_nonsense_cost_one_job() {
     let limits = Limits {
         connect: Duration::from_secs(1),
         time: Duration::from_secs(5),
-        listing_bytes: 1024 * 1024,
+        listing_bytes: 16 * 1024,
         ..Limits::default()
     };
-    let (bench, host, signer) = (Bench::with(limits), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::with(limits), GitHost::start(), Signer::new());
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
     let remote = remote(&host, &repository);
     let id = "a".repeat(40);
@@ -96,17 +104,15 @@ async fn hosts_that_answer_nonsense_cost_one_job() {
 #[tokio::test]
 async fn a_folder_beyond_all_measure_is_too_large() {
     let limits = Limits { memory_bytes: 96 * 1024 * 1024, ..Limits::default() };
-    let (bench, host, signer) = (Bench::with(limits), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::with(limits), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
     let remote = remote(&host, &repository);
     assert_eq!(bench.fetched(bench.engine.fetch(&remote, signer.clone()).await), DOCUMENT);
-    let blob = repository.keep(b"x");
-    let mut entries = String::new();
-    for number in 0..3_000_000 {
-        writeln!(entries, "100644 blob {blob}\t{number:07}").expect("text");
-    }
-    let tree = repository.git_with(&["mktree", "--missing"], entries.as_bytes());
+    let blob = raw(&repository.keep(b"x"));
+    let tree: Vec<u8> =
+        (0..1_000_000).flat_map(|n| [format!("100644 {n:0100}\0").as_bytes(), &blob].concat()).collect();
+    let tree = repository.git_with(&WRITE_TREE, &tree);
     repository.commit_tree("main", &tree);
     let (code, detail) = bench.failed(bench.engine.fetch(&remote, signer.clone()).await);
     assert_eq!(code, GitFailure::TooLarge, "{detail}");
@@ -116,15 +122,13 @@ async fn a_folder_beyond_all_measure_is_too_large() {
 
 #[tokio::test]
 async fn objects_that_git_would_not_make_are_refused() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     for name in ["..", ".git", "a/b"] {
         let repository = host.repository(&format!("{}.git", name.len()), &[(PATH, DOCUMENT)]);
-        let blob = repository.keep(b"x");
-        let raw: Vec<u8> =
-            (0..20).map(|at| u8::from_str_radix(&blob[2 * at..2 * at + 2], 16).expect("hex")).collect();
-        let tree = [format!("100644 {name}\0").as_bytes(), &raw].concat();
-        let tree = repository.git_with(&["hash-object", "-t", "tree", "-w", "--stdin", "--literally"], &tree);
+        let blob = raw(&repository.keep(b"x"));
+        let tree = [format!("100644 {name}\0").as_bytes(), &blob].concat();
+        let tree = repository.git_with(&WRITE_TREE, &tree);
         repository.commit_tree("main", &tree);
         let outcome = bench.engine.fetch(&remote(&host, &repository), signer.clone()).await;
         let (code, detail) = bench.failed(outcome);
@@ -134,7 +138,7 @@ async fn objects_that_git_would_not_make_are_refused() {
 
 #[tokio::test]
 async fn no_program_but_git_and_ssh_is_started_and_none_has_an_environment_of_ours() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
     let remote = remote(&host, &repository);

@@ -5,3 +5,5 @@ mod hostile;
 mod pulling;
 mod pushing;
 mod support;
+
+claviger_testkit::be_the_keeper!();

@@ -11,7 +11,7 @@ use crate::support::*;
 
 #[tokio::test]
 async fn a_file_is_read_with_its_commit_and_the_hosts_key() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT), ("README", b"hello")]);
     let outcome = bench.engine.fetch(&remote(&host, &repository), signer.clone()).await;
@@ -26,7 +26,7 @@ async fn a_file_is_read_with_its_commit_and_the_hosts_key() {
 
 #[tokio::test]
 async fn each_kind_of_host_key_is_taken_and_pinned() {
-    let (bench, signer) = (Bench::new(), Signer::new("ed25519"));
+    let (bench, signer) = (Bench::new(), Signer::new());
     for kind in ["ed25519", "ecdsa", "rsa"] {
         let host = GitHost::start_with(kind);
         host.authorize(&signer.public_key);
@@ -42,7 +42,7 @@ async fn each_kind_of_host_key_is_taken_and_pinned() {
 
 #[tokio::test]
 async fn repositories_that_make_ids_by_sha256_are_read_and_written() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.empty_repository("orders.git");
     std::fs::remove_dir_all(repository.path()).expect("gone");
@@ -60,7 +60,7 @@ async fn repositories_that_make_ids_by_sha256_are_read_and_written() {
 #[tokio::test]
 async fn a_host_that_can_leave_out_large_files_is_asked_to() {
     let bench = Bench::with(Limits { pack_bytes: 1024 * 1024, ..Limits::default() });
-    let (host, signer) = (GitHost::start(), Signer::new("ed25519"));
+    let (host, signer) = (GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let large = noise(6 * 1024 * 1024);
     let files = [(PATH, DOCUMENT), ("video.mp4", &large[..])];
@@ -79,7 +79,7 @@ async fn a_host_that_can_leave_out_large_files_is_asked_to() {
 
 #[tokio::test]
 async fn attributes_change_nothing_in_what_is_read_or_written() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let attributes = b"* text eol=crlf ident filter=evil working-tree-encoding=UTF-16\n";
     let document = b"# $Id$\r\nopenapi: 3.1.0\nx: \xff\xfe\n";
@@ -100,7 +100,7 @@ async fn attributes_change_nothing_in_what_is_read_or_written() {
 
 #[tokio::test]
 async fn a_repository_with_a_strange_name_is_one_word_to_the_host() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("a b'; touch PWNED; '!$(id)`id`\".git", &[(PATH, DOCUMENT)]);
     assert_eq!(bench.fetched(bench.engine.fetch(&remote(&host, &repository), signer).await), DOCUMENT);
@@ -110,7 +110,7 @@ async fn a_repository_with_a_strange_name_is_one_word_to_the_host() {
 
 #[tokio::test]
 async fn of_several_addresses_the_dead_are_passed_over() {
-    let (host, signer) = (GitHost::start(), Signer::new("ed25519"));
+    let (host, signer) = (GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
     let rules = Rules { allow: vec!["127.0.0.0/8".parse().expect("a network")], ..Rules::default() };

@@ -1,6 +1,7 @@
 //! Writing a file: one commit on top of the branch, or none.
 
 use claviger_domain::git::GitFailure;
+use claviger_domain::key_pairs::Algorithm;
 use claviger_git::{Expected, Remote};
 use claviger_testkit::GitHost;
 
@@ -14,7 +15,7 @@ fn at_path(remote: &Remote, path: &str) -> Remote {
 
 #[tokio::test]
 async fn a_push_is_one_commit_that_changes_one_file() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let files: [(&str, &[u8]); 3] = [(PATH, DOCUMENT), ("api/other.yaml", b"other"), ("README", b"hello")];
     let repository = host.repository("orders.git", &files);
@@ -41,8 +42,25 @@ async fn a_push_is_one_commit_that_changes_one_file() {
 }
 
 #[tokio::test]
+async fn each_algorithm_of_the_keepers_pulls_and_pushes() {
+    let (bench, host) = (Bench::new(), GitHost::start());
+    let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
+    let remote = remote(&host, &repository);
+    for algorithm in Algorithm::ALL {
+        let signer = Signer::of(*algorithm);
+        host.forget_everybody();
+        host.authorize(&signer.public_key);
+        let document = format!("x: {algorithm}\n").into_bytes();
+        let push = writing(&document, Expected::Anything);
+        let pushed = bench.engine.push(&remote, signer.clone(), &push).await;
+        assert!(pushed.result.unwrap_or_else(|error| panic!("{algorithm}: {error}")).changed);
+        assert_eq!(bench.fetched(bench.engine.fetch(&remote, signer).await), document, "{algorithm}");
+    }
+}
+
+#[tokio::test]
 async fn a_missing_file_is_made_with_its_folders() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("orders.git", &[("README", b"hello")]);
     let push = writing(NEWER, Expected::Blob(None));
@@ -57,7 +75,7 @@ async fn a_missing_file_is_made_with_its_folders() {
 
 #[tokio::test]
 async fn who_expects_another_file_is_out_of_sync_unless_it_may_be_overwritten() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
     let base = repository.tip("main");
@@ -80,7 +98,7 @@ async fn who_expects_another_file_is_out_of_sync_unless_it_may_be_overwritten() 
 
 #[tokio::test]
 async fn of_two_pushes_at_once_one_wins_and_the_other_is_told() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
     let remote = remote(&host, &repository);
@@ -99,7 +117,7 @@ async fn of_two_pushes_at_once_one_wins_and_the_other_is_told() {
 
 #[tokio::test]
 async fn a_branch_that_moves_during_a_push_is_not_moved_back() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
     repository.commit("other", &[("README", b"somebody was faster")]);
     let other = repository.tip("other").expect("a commit");
@@ -129,7 +147,7 @@ async fn a_branch_that_moves_during_a_push_is_not_moved_back() {
 
 #[tokio::test]
 async fn a_key_that_may_only_read_is_told_so() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize_to_read(&signer.public_key);
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
     let remote = remote(&host, &repository);
@@ -148,7 +166,7 @@ async fn a_key_that_may_only_read_is_told_so() {
 
 #[tokio::test]
 async fn a_refusal_without_a_word_means_that_the_key_may_only_read() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     let silent = "restrict,command=\"case \\\"$SSH_ORIGINAL_COMMAND\\\" in git-receive*) exit 1;; esac; \
                   eval \\\"$SSH_ORIGINAL_COMMAND\\\"\"";
     host.authorize_with(silent, &signer.public_key);
@@ -160,7 +178,7 @@ async fn a_refusal_without_a_word_means_that_the_key_may_only_read() {
 
 #[tokio::test]
 async fn a_protected_branch_stays_as_it_is_and_its_hosts_words_are_plain() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
     let (remote, push) = (remote(&host, &repository), writing(NEWER, Expected::Anything));
@@ -179,7 +197,7 @@ async fn a_protected_branch_stays_as_it_is_and_its_hosts_words_are_plain() {
 
 #[tokio::test]
 async fn a_host_that_takes_less_than_that_says_so() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
     repository.git(&["config", "receive.maxInputSize", "10k"]);
@@ -190,7 +208,7 @@ async fn a_host_that_takes_less_than_that_says_so() {
 
 #[tokio::test]
 async fn nothing_is_written_over_or_through_what_is_no_plain_file() {
-    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new("ed25519"));
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("orders.git", &[("file", b"x"), ("folder/file", b"x")]);
     let target = repository.keep(b"/etc/passwd");

@@ -1,22 +1,24 @@
 //! An engine that may go to this machine, keys that sign in, and what surrounds a job.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::{Child, Command, Stdio};
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use claviger_domain::git::{GitFailure, GitUser, HostKey, ObjectId};
+use claviger_domain::key_pairs::{Algorithm, PublicKey};
 use claviger_domain::time::Timestamp;
 use claviger_egress::{Addresses, Egress, Resolve, Rules};
 use claviger_git::{
     Agent, AgentError, AgentLease, Author, Engine, Error, Expected, Limits, Outcome, Programs, Push, Remote,
 };
-use claviger_testkit::{GitHost, Repository, locate};
+use claviger_keeper::client::{Program, SpawnOptions};
+use claviger_keeper::{Keeper, MadePair, MakePair, OpenAgent, Place, process};
+use claviger_testkit::{GitHost, Repository, keeper_arguments, locate};
 use tempfile::TempDir;
 
 /// The name under which tests reach this machine.
@@ -149,57 +151,57 @@ pub(crate) fn id(text: &str) -> ObjectId {
     text.parse().expect("an id")
 }
 
-/// A pair of the system's tools in an agent of the system's.
+/// A pair that a keeper of its own has made, and its agent: the real ones.
 #[derive(Debug)]
 pub(crate) struct Signer {
-    agent: Child,
-    folder: TempDir,
+    keeper: Keeper,
+    algorithm: Algorithm,
+    made: MadePair,
+    /// As `authorized_keys` has it.
     pub(crate) public_key: String,
     pub(crate) asked: AtomicUsize,
+    _folder: TempDir,
 }
+
+const PAIR: Place<'_> = Place { database: "01k0db", table: "key_pairs", row: "kp_1", column: "private_key" };
 
 impl Signer {
-    pub(crate) fn new(kind: &str) -> Arc<Self> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let key = folder.path().join("key");
-        let mut command = Command::new(locate("ssh-keygen").expect("ssh-keygen"));
-        command.args(["-q", "-N", "", "-t", kind, "-f"]).arg(&key);
-        assert!(command.status().expect("run").success());
-        let socket = folder.path().join("agent");
-        let mut command = Command::new(locate("ssh-agent").expect("ssh-agent"));
-        let agent = command.args(["-D", "-a"]).arg(&socket).stdout(Stdio::null()).spawn().expect("an agent");
-        while !socket.exists() {
-            thread::sleep(Duration::from_millis(5));
-        }
-        let mut command = Command::new(locate("ssh-add").expect("ssh-add"));
-        let added = command.arg("-q").arg(&key).env("SSH_AUTH_SOCK", &socket).status().expect("run");
-        assert!(added.success());
-        let public_key = fs::read_to_string(key.with_extension("pub")).expect("a key").trim().to_owned();
-        Arc::new(Self { agent, folder, public_key, asked: AtomicUsize::new(0) })
+    pub(crate) fn new() -> Arc<Self> {
+        Self::of(Algorithm::Ed25519)
     }
-}
 
-impl Drop for Signer {
-    fn drop(&mut self) {
-        let _ = self.agent.kill();
-        let _ = self.agent.wait();
+    pub(crate) fn of(algorithm: Algorithm) -> Arc<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut options = SpawnOptions::new(process::Options::new(folder.path()));
+        options.program = Program::RunningImage { arguments: keeper_arguments() };
+        let keeper = Keeper::spawn(options).expect("a keeper");
+        let made = keeper.make_pair(MakePair { place: PAIR, algorithm }).expect("a pair");
+        let public = PublicKey::from_spki(made.public.clone()).expect("a public key");
+        let public_key = public.openssh("claviger");
+        Arc::new(Self { keeper, algorithm, made, public_key, asked: AtomicUsize::new(0), _folder: folder })
     }
 }
 
 impl Agent for Signer {
-    fn open(&self, listener: UnixListener, _: &GitUser, _: &HostKey) -> Result<AgentLease, AgentError> {
+    fn open(
+        &self,
+        listener: UnixListener,
+        user: &GitUser,
+        host_key: &HostKey,
+    ) -> Result<AgentLease, AgentError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let socket = self.folder.path().join("agent");
-        thread::spawn(move || -> io::Result<()> {
-            let (one, _) = listener.accept()?;
-            let other = UnixStream::connect(socket)?;
-            let (mut a, mut b) = (one.try_clone()?, other.try_clone()?);
-            thread::spawn(move || io::copy(&mut a, &mut b));
-            let (mut a, mut b) = (other, one);
-            io::copy(&mut a, &mut b)?;
-            Ok(())
-        });
-        Ok(Box::new(()))
+        let open = OpenAgent {
+            place: PAIR,
+            sealed: &self.made.sealed,
+            algorithm: self.algorithm,
+            actor: "mbr_1",
+            attachment: "api_1",
+            user: user.as_str(),
+            host_keys: &[host_key.blob().to_vec()],
+            listener,
+            lifetime: Duration::from_secs(60),
+        };
+        Ok(Box::new(self.keeper.agent(open)?))
     }
 }
 
