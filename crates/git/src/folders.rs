@@ -4,7 +4,9 @@
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -69,6 +71,12 @@ impl JobFolder {
 
     pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.0.join(name)
+    }
+
+    /// A socket of this name, however long the folder's own path is: an address of a socket has 107 bytes.
+    pub(crate) fn listen(&self, name: &str) -> io::Result<UnixListener> {
+        let folder = File::open(&self.0)?;
+        UnixListener::bind(format!("/proc/self/fd/{}/{name}", folder.as_raw_fd()))
     }
 }
 
@@ -153,6 +161,15 @@ mod tests {
         fs::set_permissions(&common, fs::Permissions::from_mode(0o750)).expect("its mode");
         let refused = Folders::open(common).expect_err("it is refused");
         assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+    }
+
+    #[test]
+    fn a_socket_has_room_in_the_deepest_folder() {
+        let base = tempfile::tempdir().expect("a folder");
+        let folders = Folders::open(base.path().join("x".repeat(200))).expect("folders");
+        let job = folders.fresh().expect("a folder");
+        job.listen("agent-1").expect("a socket");
+        assert!(fs::symlink_metadata(job.join("agent-1")).is_ok());
     }
 
     #[test]

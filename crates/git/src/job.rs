@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use claviger_domain::git::{Failure, GitFailure, HostKey, ObjectId};
@@ -213,7 +212,9 @@ impl<'a> Job<'a> {
         fs::write(&known, "").map_err(Error::local("writing the file of known hosts"))?;
         let session = self.start(address, SignIn::Nobody, Service::Fetch)?;
         let ended = session.end().await.map_err(Error::local("waiting for ssh"))?;
-        if !ended.well && !ended.log.contains("Permission denied") {
+        let refused_us = format!("{}@", self.remote.address.user());
+        let refused_us = |line: &str| line.starts_with(&refused_us) && line.contains(": Permission denied (");
+        if !ended.well && !ended.log.lines().last().is_some_and(refused_us) {
             return Err(of_ssh(&ended.log, None).unwrap_or_else(lost).into());
         }
         let line = fs::read_to_string(&known).map_err(Error::local("reading the host's key"))?;
@@ -227,8 +228,7 @@ impl<'a> Job<'a> {
     async fn open_agent(&mut self, host_key: &HostKey) -> Result<(String, AgentLease), Error> {
         self.connections += 1;
         let name = format!("agent-{}", self.connections);
-        let listener =
-            UnixListener::bind(self.folder.join(&name)).map_err(Error::local("making a socket"))?;
+        let listener = self.folder.listen(&name).map_err(Error::local("making a socket"))?;
         let (agent, user) = (Arc::clone(&self.agent), self.remote.address.user().clone());
         let host_key = host_key.clone();
         let opened = tokio::task::spawn_blocking(move || agent.open(listener, &user, &host_key)).await;

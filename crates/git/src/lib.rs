@@ -27,10 +27,11 @@ use claviger_domain::git::{
 };
 use claviger_domain::time::Timestamp;
 use claviger_egress::Egress;
+use tokio::sync::Semaphore;
 
 pub use error::{AgentError, Error};
 pub use limits::Limits;
-pub use programs::{MissingProgram, Programs};
+pub use programs::{Programs, UnfitProgram};
 
 use folders::Folders;
 use job::Job;
@@ -124,6 +125,7 @@ pub(crate) struct Shared {
     pub(crate) folders: Folders,
     pub(crate) egress: Egress,
     pub(crate) limits: Limits,
+    places: Semaphore,
 }
 
 impl Engine {
@@ -131,7 +133,8 @@ impl Engine {
     /// left in it is removed.
     pub fn new(folder: PathBuf, programs: Programs, egress: Egress, limits: Limits) -> io::Result<Self> {
         let folders = Folders::open(folder)?;
-        Ok(Self { shared: Arc::new(Shared { programs, folders, egress, limits }) })
+        let places = Semaphore::new(limits.jobs);
+        Ok(Self { shared: Arc::new(Shared { programs, folders, egress, limits, places }) })
     }
 
     /// Is the file there, and does the host let us read it?
@@ -149,13 +152,16 @@ impl Engine {
         self.run(remote, agent, async |job| job.push(push).await).await
     }
 
-    /// Whatever happens, and however long it would take, what the job started and wrote is gone at the end.
+    /// Waits for a place, and then takes its time. Whatever happens, and however long it would take, what the job
+    /// started and wrote is gone at the end.
     async fn run<T>(
         &self,
         remote: &Remote,
         agent: Arc<dyn Agent>,
         work: impl AsyncFnOnce(&mut Job<'_>) -> Result<T, Error>,
     ) -> Outcome<T> {
+        // The places are never closed.
+        let _place = self.shared.places.acquire().await.ok();
         let mut job = match Job::new(&self.shared, remote, agent) {
             Ok(job) => job,
             Err(error) => return Outcome { host_key: None, result: Err(error) },

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The limits of one job.
+/// The limits of one job, and of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Of the document.
@@ -19,6 +19,8 @@ pub struct Limits {
     pub connect: Duration,
     /// For all of the job.
     pub time: Duration,
+    /// How many run at once; others wait.
+    pub jobs: usize,
 }
 
 impl Default for Limits {
@@ -32,6 +34,7 @@ impl Default for Limits {
             cpu_seconds: 60,
             connect: Duration::from_secs(10),
             time: Duration::from_secs(60),
+            jobs: 4,
         }
     }
 }

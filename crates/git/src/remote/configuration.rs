@@ -20,7 +20,8 @@ pub(crate) enum SignIn<'a> {
 }
 
 /// What is always so. Whatever would start a program, forward something, ask a person, read a file of the user's or
-/// believe another source is off.
+/// believe another source is off. What some builds of ssh lack is not named, and needs not be: nothing of GSSAPI,
+/// PKCS #11 or security keys is used unless something asks for it, and no other configuration is read.
 const ALWAYS: &str = "\
 AddKeysToAgent no
 BatchMode yes
@@ -33,7 +34,6 @@ ConnectionAttempts 1
 ControlMaster no
 ControlPath none
 ControlPersist no
-EnableEscapeCommandline no
 EnableSSHKeysign no
 EscapeChar none
 ExitOnForwardFailure yes
@@ -41,7 +41,6 @@ ForkAfterAuthentication no
 ForwardAgent no
 ForwardX11 no
 GlobalKnownHostsFile none
-GSSAPIAuthentication no
 HashKnownHosts no
 HostbasedAuthentication no
 IdentitiesOnly no
@@ -53,12 +52,10 @@ NoHostAuthenticationForLocalhost no
 NumberOfPasswordPrompts 0
 PasswordAuthentication no
 PermitLocalCommand no
-PKCS11Provider none
 ProxyCommand none
 ProxyJump none
 RemoteCommand none
 RequestTTY no
-SecurityKeyProvider none
 ServerAliveCountMax 2
 ServerAliveInterval 15
 SessionType default
@@ -68,7 +65,6 @@ Tunnel no
 UpdateHostKeys no
 VerifyHostKeyDNS no
 VisualHostKey no
-XAuthLocation none
 ";
 
 /// The text of the file.

@@ -11,7 +11,8 @@ pub(crate) fn of_ssh(log: &str, pinned: Option<&HostKey>) -> Option<Failure> {
     let said = |text: &str| log.contains(text);
     let last = HostWords::new(log.trim().lines().last().unwrap_or_default().as_bytes());
     let failure = |code, detail: &str| Some(Failure::new(code, detail));
-    if said("Host key verification failed") || said("no matching host key type found") {
+    let other_key = said("Host key verification failed") || said("no matching host key type found");
+    if let Some(pinned) = pinned.filter(|_| other_key) {
         return Some(host_key_changed(log, pinned));
     }
     if said("Permission denied") || said("Too many authentication failures") {
@@ -29,13 +30,13 @@ pub(crate) fn of_ssh(log: &str, pinned: Option<&HostKey>) -> Option<Failure> {
         .then(|| Failure::new(GitFailure::Unreachable, format!("ssh says: {}", last.as_str())))
 }
 
-fn host_key_changed(log: &str, pinned: Option<&HostKey>) -> Failure {
+fn host_key_changed(log: &str, pinned: &HostKey) -> Failure {
     let shown = log.split_whitespace().find(|word| word.starts_with("SHA256:"));
     let shown = shown.map_or("another key", |word| word.trim_end_matches('.'));
-    let pinned = pinned.map_or_else(|| "no key that Claviger takes".to_owned(), HostKey::fingerprint);
     let detail = format!(
-        "The host shows {shown}, and {pinned} is pinned. Somebody may stand in between, so nothing was sent. Ask \
-         the host's operators; if they changed the key, remove the pinned one and test again."
+        "The host shows {shown}, and {} is pinned. Somebody may stand in between, so nothing was sent. Ask \
+         the host's operators; if they changed the key, remove the pinned one and test again.",
+        pinned.fingerprint()
     );
     Failure::new(GitFailure::HostKeyChanged, detail)
 }
@@ -49,7 +50,7 @@ pub(crate) fn of_conversation(service: Service, advertised: bool, broken: &Broke
     if let Broken::TooMuch(what) = broken {
         return Failure::new(GitFailure::TooLarge, *what);
     }
-    if let Some(failure) = of_words(words.as_str()) {
+    if let Some(failure) = of_words(service, words.as_str()) {
         return failure.with_words(&words);
     }
     let failure = match (broken, service) {
@@ -83,7 +84,7 @@ pub(crate) fn of_push(report: &Report) -> Option<Failure> {
         "remote ref changed",
         "stale info",
     ];
-    let failure = if let Some(failure) = of_words(words.as_str()) {
+    let failure = if let Some(failure) = of_words(Service::Push, words.as_str()) {
         failure
     } else if said(&lost_the_race) {
         out_of_sync()
@@ -96,13 +97,13 @@ pub(crate) fn of_push(report: &Report) -> Option<Failure> {
 }
 
 /// What hosts are known to say.
-fn of_words(words: &str) -> Option<Failure> {
+fn of_words(service: Service, words: &str) -> Option<Failure> {
     let words = words.to_ascii_lowercase();
     let said = |texts: &[&str]| texts.iter().any(|text| words.contains(text));
     if said(&["maximum allowed size", "too large", "exceeds", "quota", "no space left"]) {
         return Some(Failure::new(GitFailure::TooLarge, "The host does not take that much."));
     }
-    if said(&["protected branch", "protected ref", "branch is protected", "branch restriction"]) {
+    if said(&["protected branch", "protected ref", "branch is protected", "denied to update branch"]) {
         return Some(protected());
     }
     let denied = [
@@ -110,6 +111,7 @@ fn of_words(words: &str) -> Option<Failure> {
         "denied to",
         "insufficient permission",
         "marked as read only",
+        "not authorized",
         "permission denied",
         "read only",
         "read-only",
@@ -117,7 +119,10 @@ fn of_words(words: &str) -> Option<Failure> {
         "write access",
     ];
     if said(&denied) {
-        return Some(read_only());
+        return Some(match service {
+            Service::Fetch => not_found(),
+            Service::Push => read_only(),
+        });
     }
     let missing = [
         "could not be found",
@@ -148,4 +153,151 @@ fn protected() -> Failure {
 fn not_found() -> Failure {
     let detail = "The host has no such repository, or does not show it to this key.";
     Failure::new(GitFailure::RepositoryNotFound, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use GitFailure::{
+        AuthFailed, ConnectionLost, HostKeyChanged, OutOfSync, ProtectedBranch, ReadOnly, RepositoryNotFound,
+        TooLarge, Unreachable,
+    };
+
+    use super::*;
+
+    fn pinned() -> HostKey {
+        let blob = [&[0, 0, 0, 11][..], b"ssh-ed25519", &[7; 36]].concat();
+        HostKey::from_blob(blob).expect("a key")
+    }
+
+    #[test]
+    fn sshs_own_words_are_understood() {
+        let changed = "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nThe fingerprint for the ED25519 key sent by \
+                       the remote host is\nSHA256:UbHr3yXvdERuruVMBBwXa7DxI7EEyLUT2QBeKD/hvrs.\nHost key verification failed.";
+        for (log, expected) in [
+            (changed, HostKeyChanged),
+            (
+                "Unable to negotiate with 192.0.2.7 port 22: no matching host key type found. Their offer: ssh-rsa",
+                HostKeyChanged,
+            ),
+            (
+                "Unable to negotiate with 192.0.2.7 port 22: no matching key exchange method found. Their offer: x",
+                Unreachable,
+            ),
+            ("git@192.0.2.7: Permission denied (publickey).", AuthFailed),
+            ("Received disconnect from 192.0.2.7 port 22:2: Too many authentication failures", AuthFailed),
+            ("ssh: connect to host 192.0.2.7 port 22: Connection refused", Unreachable),
+            ("ssh: connect to host 192.0.2.7 port 22: No route to host", Unreachable),
+            ("Connection timed out during banner exchange", Unreachable),
+            (
+                "kex_exchange_identification: Connection closed by remote host\nConnection closed by 192.0.2.7 port 22",
+                ConnectionLost,
+            ),
+            ("kex_exchange_identification: read: Connection reset by peer", ConnectionLost),
+            ("client_loop: send disconnect: Broken pipe", ConnectionLost),
+            ("Timeout, server 192.0.2.7 not responding.", ConnectionLost),
+            ("Bad packet length 1349676916.", Unreachable),
+        ] {
+            let failure = of_ssh(log, Some(&pinned())).expect("a failure");
+            assert_eq!(failure.code, expected, "{log}: {failure}");
+        }
+        let failure = of_ssh(changed, Some(&pinned())).expect("a failure");
+        assert!(
+            failure
+                .detail
+                .starts_with("The host shows SHA256:UbHr3yXvdERuruVMBBwXa7DxI7EEyLUT2QBeKD/hvrs, and")
+        );
+        assert!(failure.detail.contains(&pinned().fingerprint()));
+        assert_eq!(of_ssh("\n", None), None);
+    }
+
+    fn refused(why: &str, words: &str) -> Failure {
+        let report = Report { refused: Some(why.into()), words: words.into() };
+        of_push(&report).expect("a failure")
+    }
+
+    /// As the hosts write them.
+    #[test]
+    fn refusals_of_known_hosts_are_understood() {
+        for (why, words, expected) in [
+            (
+                "protected branch hook declined",
+                "error: GH006: Protected branch update failed for refs/heads/main.",
+                ProtectedBranch,
+            ),
+            (
+                "push declined due to repository rule violations",
+                "error: GH013: Repository rule violations found",
+                ProtectedBranch,
+            ),
+            (
+                "pre-receive hook declined",
+                "error: File x is 123.00 MB; this exceeds GitHub's file size limit",
+                TooLarge,
+            ),
+            (
+                "pre-receive hook declined",
+                "GitLab: You are not allowed to push code to protected branches on this project.",
+                ProtectedBranch,
+            ),
+            ("pre-receive hook declined", "Permission denied to update branch main.", ProtectedBranch),
+            (
+                "pre-receive hook declined",
+                "Gitea: Not allowed to push to protected branch main",
+                ProtectedBranch,
+            ),
+            (
+                "TF402455: Pushes to this branch are not permitted; you must use a pull request.",
+                "",
+                ProtectedBranch,
+            ),
+            ("prohibited by Gerrit: not permitted: update", "", ProtectedBranch),
+            ("hook declined", "", ProtectedBranch),
+            ("unpack unable to create temporary object directory", "", ReadOnly),
+            (
+                "unpack index-pack abnormal exit",
+                "fatal: pack exceeds maximum allowed size (10.00 KiB)",
+                TooLarge,
+            ),
+            ("unpack index-pack abnormal exit", "", ConnectionLost),
+            ("failed to update ref", "", OutOfSync),
+            ("incorrect old value provided", "", OutOfSync),
+            ("cannot lock ref 'refs/heads/main': is at 1 but expected 2", "", OutOfSync),
+            ("fetch first", "", OutOfSync),
+        ] {
+            assert_eq!(refused(why, words).code, expected, "{why} {words}");
+        }
+        assert_eq!(of_push(&Report::default()), None);
+    }
+
+    #[test]
+    fn answers_of_known_hosts_are_understood() {
+        for (service, words, expected) in [
+            (Service::Fetch, "ERROR: Repository not found.", RepositoryNotFound),
+            (
+                Service::Fetch,
+                "remote: ERROR: The project you were looking for could not be found or you don't have permission to view it.",
+                RepositoryNotFound,
+            ),
+            (Service::Fetch, "conq: repository does not exist.", RepositoryNotFound),
+            (Service::Fetch, "repository access denied.", RepositoryNotFound),
+            (Service::Fetch, "fatal: 'x.git' does not appear to be a git repository", RepositoryNotFound),
+            (
+                Service::Push,
+                "ERROR: The key you are authenticating with has been marked as read only.",
+                ReadOnly,
+            ),
+            (Service::Push, "ERROR: Permission to acme/orders.git denied to deploy key", ReadOnly),
+            (Service::Push, "ERROR: This deploy key does not have write access to this project.", ReadOnly),
+            (Service::Push, "Gitea: Deploy Key: 7:x is not authorized to write to acme/orders.", ReadOnly),
+            (Service::Push, "", ReadOnly),
+            (Service::Fetch, "", RepositoryNotFound),
+        ] {
+            let ended = Ended { words: words.into(), ..Ended::unknown() };
+            let failure = of_conversation(service, false, &Broken::Ended, &ended);
+            assert_eq!(failure.code, expected, "{words}");
+            assert!(failure.detail.contains(words), "{failure}");
+        }
+        let broken_off = of_conversation(Service::Fetch, true, &Broken::Ended, &Ended::unknown());
+        assert_eq!(broken_off.code, ConnectionLost);
+    }
 }

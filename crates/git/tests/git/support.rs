@@ -118,9 +118,12 @@ impl Bench {
 }
 
 pub(crate) fn programs() -> Programs {
-    let find =
-        |name: &str| locate(name).unwrap_or_else(|| panic!("install `{name}`: `cargo xtask test` does"));
-    Programs { git: find("git"), ssh: find("ssh") }
+    let folders = ["git", "ssh"].map(|name| {
+        let program = locate(name).unwrap_or_else(|| panic!("install `{name}`: `cargo xtask test` does"));
+        program.parent().expect("a folder").to_owned()
+    });
+    let search_path = std::env::join_paths(folders).expect("a search path");
+    Programs::on(&search_path).unwrap_or_else(|unfit| panic!("{unfit}"))
 }
 
 /// The file of [`PATH`] on `main` of a repository.
