@@ -11,6 +11,7 @@ mod claviger;
 mod data_node;
 mod git_host;
 mod keeper;
+mod memory;
 mod ports;
 mod postgres;
 mod probe;
@@ -18,6 +19,7 @@ mod process;
 mod programs;
 mod proxies;
 mod redis;
+mod thief;
 mod upstream;
 
 pub use ambient::{
@@ -28,9 +30,11 @@ pub use claviger::{Claviger, Example, Initialised, Output, Server};
 pub use data_node::DataNode;
 pub use git_host::{GitHost, Repository};
 pub use keeper::{enter_keeper, keeper_arguments};
+pub use memory::Memory;
 pub use ports::{Port, free_port};
 pub use postgres::{Database, Postgres};
 pub use programs::locate;
 pub use proxies::{Caddy, Envoy, HaProxy, Nginx};
 pub use redis::Redis;
+pub use thief::{Cell, open_sealed, secrets_of};
 pub use upstream::{Seen, Upstream};

@@ -140,3 +140,6 @@ impl Bound {
 fn expect(holds: bool) -> Result<(), Malformed> {
     if holds { Ok(()) } else { Err(Malformed) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,3 +129,6 @@ impl Desk {
         PrivateHalf::from_pkcs8(request.algorithm, &bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,7 +157,7 @@ proptest! {
         changes in proptest::collection::vec((any::<proptest::sample::Index>(), 1_u8..), 1..4),
         cut in any::<proptest::sample::Index>(),
         noise in proptest::collection::vec(any::<u8>(), 0..400),
-        kind in 0_u8..8,
+        kind in 0_u8..11,
     ) {
         let folder = tempfile::tempdir().expect("a folder");
         let ambient = Frozen::at("2026-07-01T12:00:00Z");
@@ -184,8 +184,14 @@ proptest! {
         for body in bodies {
             for kind in [kind, whole.kind] {
                 let frame = Frame { kind, request: 1, body: Zeroizing::new(body.clone()) };
-                let Answer::Say(said) = desk.answer(&frame, &ambient) else { panic!("it ended") };
-                prop_assert!(!matches!(Reply::decode(&self::frame(said)), Ok(Reply::Opened(_))));
+                match desk.answer(&frame, &ambient) {
+                    Answer::Say(said) => {
+                        prop_assert!(!matches!(Reply::decode(&self::frame(said)), Ok(Reply::Opened(_))));
+                    }
+                    // Noise may well be an order for a pair.
+                    Answer::Make(_) => {}
+                    Answer::SayAndEnd(_) | Answer::Agent(_) => panic!("{kind}"),
+                }
             }
         }
         prop_assert!(journal::read(folder.path()).expect("whole").openings.is_empty());
@@ -195,7 +201,7 @@ proptest! {
     fn random_answers_never_panic_the_parent(
         kind in any::<u8>(), body in proptest::collection::vec(any::<u8>(), 0..400),
     ) {
-        for kind in [kind, 129, 130, 131, 132, 192, 200, 201] {
+        for kind in (129..=138).chain([kind, 192, 200, 201]) {
             let _ = Reply::decode(&Frame { kind, request: 1, body: Zeroizing::new(body.clone()) });
         }
     }

@@ -14,6 +14,7 @@ use claviger_domain::key_pairs::{Algorithm, KeyUse};
 use claviger_keeper::{
     AgentLease, Ceilings, Keeper, KeeperError, MadePair, MakePair, OpenAgent, Place, journal,
 };
+use proptest::prelude::*;
 
 use crate::support::*;
 
@@ -526,4 +527,31 @@ fn the_ceiling_of_sign_ins_holds_for_agents_that_are_open_already() {
     let refused = world.keeper.agent(world.open(&keys, listener));
     assert!(matches!(refused, Err(KeeperError::TooManySignatures { .. })), "{refused:?}");
     assert_eq!(world.signatures(), 2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, max_shrink_iters: 20, ..ProptestConfig::default() })]
+
+    #[test]
+    fn noise_at_an_agents_socket_is_never_signed_and_never_kills_the_keeper(
+        noise in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..600), 1..12)
+    ) {
+        let world = World::new();
+        let host = host();
+        let agent = world.opened(&[&host]);
+        for (number, bytes) in noise.into_iter().enumerate() {
+            let mut connection = agent.connect();
+            // Every second time as messages, and else as they are.
+            if number % 2 == 0 {
+                for message in bytes.chunks(40) {
+                    prop_assert!(matches!(connection.ask(message)[0], 5 | 12));
+                }
+            } else {
+                connection.send(&bytes);
+            }
+        }
+        drop(agent);
+        prop_assert_eq!(world.signatures(), 0);
+        prop_assert!(world.keeper.health().is_ok() && world.keeper.status().restarts == 0);
+    }
 }
