@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
 
+use memchr::memmem::Finder;
+
 /// How much is read at once. What lies across two pieces is found too.
 const PIECE: usize = 1 << 20;
 
@@ -46,7 +48,7 @@ impl Memory {
     #[track_caller]
     pub fn contains(&self, wanted: &[u8]) -> bool {
         assert!(wanted.len() >= 8, "{} bytes are found anywhere", wanted.len());
-        let mut kept = &self.kept;
+        let (mut kept, finder) = (&self.kept, Finder::new(wanted));
         kept.seek(SeekFrom::Start(0)).expect("go to its beginning");
         let mut window = Vec::with_capacity(PIECE + wanted.len());
         loop {
@@ -55,7 +57,7 @@ impl Memory {
             if window.len() == before {
                 return false;
             }
-            if window.windows(wanted.len()).any(|part| part == wanted) {
+            if finder.find(&window).is_some() {
                 return true;
             }
             window.drain(..window.len().saturating_sub(wanted.len() - 1));

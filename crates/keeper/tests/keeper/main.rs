@@ -6,6 +6,7 @@ mod books;
 mod pairs;
 mod restarts;
 mod secrecy;
+mod sign_in;
 mod starts;
 mod support;
 mod talk;
