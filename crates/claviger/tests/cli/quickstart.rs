@@ -1,6 +1,6 @@
 //! `quickstart`: the tour, again and again.
 
-use claviger_testkit::{Output, Postgres, Server};
+use claviger_testkit::{Claviger, Output, Postgres, Server};
 use serde_json::Value;
 
 use super::{Shell, claviger};
@@ -21,17 +21,18 @@ fn status_of(server: &Server, key: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+fn exit_after_the_calls(claviger: &Claviger) -> Output {
+    let mut command = claviger.command_on_data(&["quickstart", "--exit"]);
+    for flag in ["--listen", "--gateway-listen", "--metrics-listen"] {
+        command.args([flag, &claviger_testkit::free_port().address().to_string()]);
+    }
+    Output::of(&mut command, "")
+}
+
 #[test]
 fn it_ends_in_a_good_call_allowed_and_a_bad_one_refused_and_a_second_run_reuses_the_first() {
     let claviger = claviger();
-    let run = || {
-        let mut command = claviger.command_on_data(&["quickstart", "--exit"]);
-        for flag in ["--listen", "--gateway-listen", "--metrics-listen"] {
-            command.args([flag, &claviger_testkit::free_port().address().to_string()]);
-        }
-        Output::of(&mut command, "")
-    };
-    let (first, second) = (run(), run());
+    let (first, second) = (exit_after_the_calls(&claviger), exit_after_the_calls(&claviger));
     for output in [&first, &second] {
         output.demand_success("quickstart --exit");
         assert!(
@@ -88,4 +89,23 @@ fn it_stays_up_on_either_database_and_what_was_changed_is_put_right() {
         server.wait_for_log("stays up");
         assert_eq!(status_of(&server, printed(&server.log(), "X-API-Key: ")), "200");
     }
+}
+
+#[test]
+fn it_adds_nothing_to_what_others_are_at_work_with() {
+    let claviger = claviger();
+    let owner = claviger.init();
+    let server = claviger.serve();
+    let shell = Shell::new(&claviger, &server, &owner.service_key);
+    let api = ["--slug", "orders", "--name", "Orders", "--upstreams", "http://127.0.0.1:9000"];
+    let carries = ["--auth-types", "api_key", "--requires", "key"];
+    shell.json(&[&["apis", "create"], &api[..], &carries[..]].concat());
+    let before = shell.json(&["events", "list"])["items"].as_array().unwrap().len();
+    server.stop();
+    let refused = exit_after_the_calls(&claviger);
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.stderr);
+    assert!(refused.stderr.contains("no quickstart made them"), "{}", refused.stderr);
+    let server = claviger.serve();
+    let shell = Shell::new(&claviger, &server, &owner.service_key);
+    assert_eq!(shell.json(&["events", "list"])["items"].as_array().unwrap().len(), before);
 }

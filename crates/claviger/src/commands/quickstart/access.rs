@@ -2,6 +2,7 @@
 //! new one, good for a day, in the place of the one before, since the first can't be read again.
 
 use anyhow::{Context as _, bail};
+use claviger_domain::apis::Api;
 use claviger_domain::event::{ActorKind, ActorRef};
 use claviger_domain::members::Email;
 use claviger_domain::scope::Scope;
@@ -11,6 +12,8 @@ use claviger_domain::text::Name;
 use claviger_service::request::Outcome;
 use claviger_service::{Beginning, Caller, Request, Service};
 use claviger_wire::service_keys::Create;
+
+use super::tour::API;
 
 /// What the tour's own service key is called.
 const NAME: &str = "Quickstart";
@@ -28,6 +31,7 @@ impl Access {
     pub(super) async fn gain(service: &Service) -> anyhow::Result<Self> {
         let instance = service.store().read().await?.instance().await?;
         if instance.is_some_and(|instance| instance.initialised_at.is_some()) {
+            demand_own(service).await?;
             return Self::anew(service).await;
         }
         let beginning = Beginning {
@@ -77,6 +81,20 @@ impl Access {
             }
         }
     }
+}
+
+/// Nothing is added to what others are at work with: the data is an earlier tour's, or has no API yet.
+async fn demand_own(service: &Service) -> anyhow::Result<()> {
+    let (mut own, mut others) = (false, false);
+    let note = |api: Api| if api.slug.as_str() == API { own = true } else { others = true };
+    service.store().read().await?.each_api(note).await?;
+    if others && !own {
+        bail!(
+            "this data has APIs and no quickstart made them, so nothing is added to it: for the tour name another \
+             folder with --data-dir, and another database with --database-url if you named one"
+        );
+    }
+    Ok(())
 }
 
 /// The key made by `init`, or one like it.
