@@ -23,7 +23,7 @@ fn status_of(server: &Server, key: &str) -> String {
 
 fn exit_after_the_calls(claviger: &Claviger) -> Output {
     let mut command = claviger.command_on_data(&["quickstart", "--exit"]);
-    for flag in ["--listen", "--gateway-listen", "--metrics-listen"] {
+    for flag in ["--listen", "--gateway-listen", "--ext-authz-listen", "--metrics-listen"] {
         command.args([flag, &claviger_testkit::free_port().address().to_string()]);
     }
     Output::of(&mut command, "")
