@@ -6,6 +6,7 @@ mod dependencies;
 mod edges;
 mod markdown;
 mod names;
+mod programs;
 mod promises;
 mod secrets;
 mod sizes;
@@ -58,6 +59,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("dependencies and manifests", dependencies::check),
     ("types of secrets", secrets::check),
     ("one way out", connectors::check),
+    ("who starts programs", programs::check),
 ];
 
 /// Runs every check and shows all that they found.
