@@ -8,6 +8,8 @@ mod grammar;
 mod init;
 #[path = "cli/keeper.rs"]
 mod keeper;
+#[path = "cli/key_pairs.rs"]
+mod key_pairs;
 #[path = "cli/limits.rs"]
 mod limits;
 #[path = "cli/nodes.rs"]

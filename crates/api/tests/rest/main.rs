@@ -8,6 +8,7 @@ mod call;
 mod callers;
 mod fixtures;
 mod frame;
+mod key_pairs;
 mod portal;
 mod routes;
 mod server;

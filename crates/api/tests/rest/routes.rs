@@ -83,7 +83,7 @@ impl Ready {
         Self { body: Some(body), ..self }
     }
 
-    fn also(self, also: &'static [&'static str]) -> Self {
+    pub(crate) fn also(self, also: &'static [&'static str]) -> Self {
         Self { also, ..self }
     }
 
@@ -163,7 +163,7 @@ impl<'w> Stage<'w> {
         self.world.act(path).expect(200).await;
     }
 
-    async fn member(&self) -> String {
+    pub(crate) async fn member(&self) -> String {
         let email = format!("{}@example.com", self.fresh());
         let body = json!({"name": self.fresh(), "email": email, "organization_id": self.organization});
         id_of(&self.world.post("/v1/members", &body).expect(201).await)
@@ -192,6 +192,9 @@ impl<'w> Stage<'w> {
             return Some(ready);
         }
         if let Some(ready) = self.shared_keys(&name).await {
+            return Some(ready);
+        }
+        if let Some(ready) = self.key_pairs(&name).await {
             return Some(ready);
         }
         if let Some(ready) = self.subscriptions(&name).await {

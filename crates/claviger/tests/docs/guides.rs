@@ -244,6 +244,15 @@ fn data_nodes() {
 }
 
 #[test]
+fn key_pairs() {
+    let claviger = claviger();
+    let service_key = claviger.init().service_key;
+    let server = claviger.serve();
+    let guide = Guide::read("key-pairs.md", &[("127.0.0.1:7700", server.url().replace("http://", ""))]);
+    guide.run(shell(&claviger).env("CLAVIGER_URL", server.url()).env("CLAVIGER_KEY", &service_key));
+}
+
+#[test]
 fn what_is_counted() {
     let upstream = Upstream::start();
     let doors = Doors::new(claviger(), &upstream);

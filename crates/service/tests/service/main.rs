@@ -13,6 +13,7 @@ mod idempotency;
 mod init;
 mod interrupted;
 mod keeper_away;
+mod key_pairs;
 mod key_sets;
 mod limits;
 mod lists;

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod jobs;
+mod key_pairs;
 mod people;
 mod sharing;
 mod usage;
@@ -21,6 +22,7 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &workspace::SUBSCRIPTIONS,
     &catalog::POLICY_TEMPLATES,
     &workspace::KEY_SETS,
+    &key_pairs::KEY_PAIRS,
     &people::PERMISSIONS,
     &people::PERMISSION_GROUPS,
     &people::SERVICE_KEYS,
