@@ -60,8 +60,8 @@ impl World {
     }
 
     async fn team(&self, name: &str) -> GroupId {
-        let made = self.service.group_create(&self.owner.request(), &body(json!({"name": name})));
-        fresh(made.await).id.parse().expect("an id")
+        let made = self.service.group_create(&self.owner.request(), &body(json!({"name": name}))).await;
+        fresh(made).id.parse().expect("an id")
     }
 
     async fn share(&self, pair: &KeyPair, grantee: Grantee, level: &str) -> Grant {
@@ -73,7 +73,7 @@ impl World {
         self.service.key_pair_acl(&self.owner.request(), id_of(pair)).await.expect("an ACL")
     }
 
-    async fn listed(&self, actor: &Actor, pairs: &[(&str, &str)]) -> Vec<String> {
+    async fn key_pairs_of(&self, actor: &Actor, pairs: &[(&str, &str)]) -> Vec<String> {
         let page = self.service.key_pair_list(&actor.request(), &query("/v1/key-pairs", pairs)).await;
         page.expect("a page").items.into_iter().map(|pair| pair.name).collect()
     }
@@ -89,9 +89,9 @@ async fn a1_made_with_a_name_alone_and_names_are_unique(world: World) {
     assert_eq!((pair.name.as_str(), pair.access), ("Deploy", AccessLevel::Admin));
     assert!(pair.public_key.openssh.starts_with("ssh-ed25519 "));
     assert_eq!(pair.can, ["read", "rename", "attach", "share", "replace", "delete"], "it signs no tokens");
-    let create = |typed: Value| {
-        let (request, typed) = (request.clone(), body(typed));
-        async { world.refused(async move { world.service.key_pair_create(&request, &typed).await }).await }
+    let create = async |typed: Value| {
+        let typed = body(typed);
+        world.refused(world.service.key_pair_create(&request, &typed)).await
     };
     assert_eq!(create(json!({"name": "DEPLOY"})).await, Refusal::NameTaken { pointer: "/name".into() });
     for (typed, pointer) in [
@@ -167,21 +167,22 @@ async fn a4_the_list_shows_what_one_has_access_to(world: World) {
     }
     world.share(&pairs[1], Grantee::Everyone, "read").await;
     world.share(&pairs[2], Grantee::Group(team), "write").await;
-    assert_eq!(world.listed(&ada, &[]).await, ["Mine 50%", "For all"], "the newest first");
-    assert_eq!(world.listed(&bob, &[]).await, ["For the team", "For all"]);
+    assert_eq!(world.key_pairs_of(&ada, &[]).await, ["Mine 50%", "For all"], "the newest first");
+    assert_eq!(world.key_pairs_of(&bob, &[]).await, ["For the team", "For all"]);
     let all = ["Mine 50%", "For the team", "For all", "Hidden"];
-    assert_eq!(world.listed(&world.owner, &[]).await, all, "an admin sees all");
-    assert_eq!(world.listed(&world.owner, &[("q", "FOR")]).await, ["For the team", "For all"]);
-    assert_eq!(world.listed(&world.owner, &[("q", "%")]).await, ["Mine 50%"]);
-    assert_eq!(world.listed(&world.owner, &[("sort", "name")]).await[0], "For all");
-    assert_eq!(world.listed(&world.owner, &[("algorithm", "rsa-4096")]).await, [""; 0]);
+    assert_eq!(world.key_pairs_of(&world.owner, &[]).await, all, "an admin sees all");
+    assert_eq!(world.key_pairs_of(&world.owner, &[("q", "FOR")]).await, ["For the team", "For all"]);
+    assert_eq!(world.key_pairs_of(&world.owner, &[("q", "%")]).await, ["Mine 50%"]);
+    assert_eq!(world.key_pairs_of(&world.owner, &[("sort", "name")]).await[0], "For all");
+    assert_eq!(world.key_pairs_of(&world.owner, &[("algorithm", "rsa-4096")]).await, [""; 0]);
     let first = query("/v1/key-pairs", &[("limit", "3")]);
     let page = world.service.key_pair_list(&world.owner.request(), &first).await.expect("a page");
     let next = page.next_cursor.expect("more");
     let rest = [("limit", "3"), ("cursor", next.as_str())];
-    assert_eq!(world.listed(&world.owner, &rest).await, ["Hidden"]);
+    assert_eq!(world.key_pairs_of(&world.owner, &rest).await, ["Hidden"]);
     let nobody = world.acting_for(world.owner_member_id, &[Permission::GroupsRead]).await;
-    let asked = world.service.key_pair_list(&nobody.request(), &query("/v1/key-pairs", &[]));
+    let (nobody, all_pairs) = (nobody.request(), query("/v1/key-pairs", &[]));
+    let asked = world.service.key_pair_list(&nobody, &all_pairs);
     assert_eq!(world.refused(asked).await, forbidden(Permission::KeyPairsRead));
     // Who is given admin rights in one Group alone administers nothing that belongs to the whole.
     let mut scope = in_organization(world.organization_id);
@@ -189,7 +190,7 @@ async fn a4_the_list_shows_what_one_has_access_to(world: World) {
     let limits = Limits { member_id: Some(world.somebody(json!({})).await), ..Limits::default() };
     let all = [ALL, &[Permission::KeyPairsAdminister]].concat();
     let of_the_team = world.limited_actor(&all, scope, limits).await;
-    assert_eq!(world.listed(&of_the_team, &[]).await, ["For all"]);
+    assert_eq!(world.key_pairs_of(&of_the_team, &[]).await, ["For all"]);
 }
 
 /// What became of an act.
@@ -453,7 +454,8 @@ async fn without_the_keeper_no_pair_is_made_and_all_else_goes_on(world: World) {
     let again = replayed(world.service.key_pair_create(&once, &body(typed)).await);
     assert_eq!(again["id"], first.id, "a replay needs no keeper");
     let weak = world.actor(&[Permission::GroupsRead], everywhere()).await;
-    let refused = world.service.key_pair_create(&weak.request(), &body(json!({"name": "New"})));
+    let (weak, typed) = (weak.request(), body(json!({"name": "New"})));
+    let refused = world.service.key_pair_create(&weak, &typed);
     assert_eq!(world.refused(refused).await, forbidden(Permission::KeyPairsCreate));
     world.service.key_pair_delete(&request, id_of(&pair)).await.expect("deleted");
     world.revive(dead).await;
