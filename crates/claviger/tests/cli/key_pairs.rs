@@ -48,8 +48,17 @@ fn a_stock_library_checks_what_each_algorithm_signs() {
     };
     let mut tokens = Vec::new();
     for algorithm in ALGORITHMS {
-        let create =
-            ["key-pairs", "create", "--name", algorithm, "--algorithm", algorithm, "--uses", "jwt", "--public"];
+        let create = [
+            "key-pairs",
+            "create",
+            "--name",
+            algorithm,
+            "--algorithm",
+            algorithm,
+            "--uses",
+            "jwt",
+            "--public",
+        ];
         let pair = id(&shell.json(&create));
         tokens.push((sign(&pair), pair));
     }
