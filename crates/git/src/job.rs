@@ -214,7 +214,7 @@ impl<'a> Job<'a> {
         let ended = session.end().await.map_err(Error::local("waiting for ssh"))?;
         let refused_us = format!("{}@", self.remote.address.user());
         let refused_us = |line: &str| line.starts_with(&refused_us) && line.contains(": Permission denied (");
-        if !ended.well && !ended.log.lines().last().is_some_and(refused_us) {
+        if ended.by_ssh && !ended.log.lines().last().is_some_and(refused_us) {
             return Err(of_ssh(&ended.log, None).unwrap_or_else(lost).into());
         }
         let line = fs::read_to_string(&known).map_err(Error::local("reading the host's key"))?;

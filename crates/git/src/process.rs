@@ -45,7 +45,7 @@ impl Process {
         Ok((process, Pipes { input, output, errors }))
     }
 
-    /// Between its start and this it has met nothing that came from a host: that waits for what is sent to it.
+    /// They hold from just after its start. What it has taken by then counts too.
     fn limit(&self, limits: &Limits, file_bytes: u64) -> io::Result<()> {
         let Some(pid) = self.pid() else { return Ok(()) };
         for (resource, most) in [

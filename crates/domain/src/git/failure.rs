@@ -147,6 +147,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_guide_explains_each_code() {
+        let guide = include_str!("../../../../docs/git.md");
+        for failure in GitFailure::ALL {
+            assert!(guide.contains(&format!("\n| `{failure}` | ")), "{failure}");
+        }
+    }
+
+    #[test]
     fn codes_are_found_again() {
         for failure in GitFailure::ALL {
             assert_eq!(failure.as_str().parse(), Ok(*failure));

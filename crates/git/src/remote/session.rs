@@ -37,7 +37,7 @@ pub(crate) struct Session {
 /// How a session ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// Whether the host's command said that it did well.
+    /// Whether the host's command did well.
     pub(crate) well: bool,
     /// Whether it is ssh that failed, and not the host's command: mostly, its log says why.
     pub(crate) by_ssh: bool,
@@ -81,7 +81,7 @@ impl Session {
         let status = self.process.ended().await?;
         let words = (&mut self.words).await.unwrap_or_default();
         let log = String::from_utf8_lossy(&fs::read(&self.log)?).into_owned();
-        let by_ssh = status.code() == Some(SSH_FAILED);
+        let by_ssh = status.code().is_none_or(|code| code == SSH_FAILED);
         Ok(Ended { well: status.success(), by_ssh, log, words })
     }
 }
