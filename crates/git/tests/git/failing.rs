@@ -135,7 +135,7 @@ async fn a_job_that_nobody_waits_for_any_longer_leaves_nothing() {
     let remote = Relay::stalling(&host, 100_000).remote(&host, &repository);
     let engine = bench.engine.clone();
     let job = tokio::spawn(async move { engine.fetch(&remote, signer).await });
-    while !bench.running().iter().any(|(name, _)| name == "git") {
+    while !bench.running().iter().any(|process| process.name == "git") {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     job.abort();

@@ -151,7 +151,7 @@ async fn no_program_but_git_and_ssh_is_started_and_none_has_an_environment_of_ou
     });
     let mut seen = BTreeSet::new();
     while !job.is_finished() {
-        for (name, environment) in bench.running() {
+        for Running { name, environment, .. } in bench.running() {
             let names: Vec<&str> = environment
                 .split('\0')
                 .filter_map(|variable| variable.split_once('='))

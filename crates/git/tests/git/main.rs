@@ -4,6 +4,7 @@ mod failing;
 mod hostile;
 mod pulling;
 mod pushing;
+mod secrecy;
 mod support;
 
 claviger_testkit::be_the_keeper!();

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -50,6 +51,14 @@ impl Resolve for Addressed {
     }
 }
 
+/// A process of a job.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Running {
+    pub(crate) id: u32,
+    pub(crate) name: String,
+    pub(crate) environment: String,
+}
+
 /// An engine with a folder that is looked at after each job.
 #[derive(Debug)]
 pub(crate) struct Bench {
@@ -73,21 +82,33 @@ impl Bench {
         Self { engine, folder }
     }
 
-    /// What runs in the folders of its jobs: the name of each program, and its environment.
-    pub(crate) fn running(&self) -> Vec<(String, String)> {
-        let folder = self.folder.path();
-        let mut found = Vec::new();
-        for process in fs::read_dir("/proc").expect("processes").flatten() {
-            let process = process.path();
-            let place = fs::read_link(process.join("cwd")).unwrap_or_default();
-            let program = fs::read_link(process.join("exe")).unwrap_or_default();
-            let environment = fs::read(process.join("environ")).unwrap_or_default();
-            if let Some(name) = program.file_name().filter(|_| place.starts_with(folder)) {
-                let environment = String::from_utf8_lossy(&environment).into_owned();
-                found.push((name.to_string_lossy().into_owned(), environment));
-            }
-        }
-        found
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What runs in the folders of its jobs.
+    pub(crate) fn running(&self) -> Vec<Running> {
+        let processes = fs::read_dir("/proc").expect("processes").flatten().map(|process| process.path());
+        processes
+            .filter_map(|process| {
+                let place = fs::read_link(process.join("cwd")).ok()?;
+                place.starts_with(self.folder()).then_some(())?;
+                let program = fs::read_link(process.join("exe")).ok()?;
+                let name = program.file_name()?.to_string_lossy().into_owned();
+                let environment =
+                    String::from_utf8_lossy(&fs::read(process.join("environ")).ok()?).into_owned();
+                let id = process.file_name()?.to_str()?.parse().ok()?;
+                Some(Running { id, name, environment })
+            })
+            .collect()
+    }
+
+    /// Whether a job has so much of a pack, and waits for more.
+    pub(crate) fn is_taking_a_pack(&self, bytes: u64) -> bool {
+        let Ok(jobs) = fs::read_dir(self.folder().join("jobs/1")) else { return false };
+        let packs = jobs.flatten().map(|job| job.path().join("repository/objects/pack"));
+        let files = packs.filter_map(|pack| fs::read_dir(pack).ok()).flatten().flatten();
+        files.filter_map(|file| file.metadata().ok()).any(|pack| pack.len() >= bytes)
     }
 
     /// The document, and nothing left of the job.
@@ -163,10 +184,11 @@ pub(crate) struct Signer {
     /// As `authorized_keys` has it.
     pub(crate) public_key: String,
     pub(crate) asked: AtomicUsize,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
-const PAIR: Place<'_> = Place { database: "01k0db", table: "key_pairs", row: "kp_1", column: "private_key" };
+pub(crate) const PAIR: Place<'_> =
+    Place { database: "01k0db", table: "key_pairs", row: "kp_1", column: "private_key" };
 
 impl Signer {
     pub(crate) fn new() -> Arc<Self> {
@@ -181,7 +203,18 @@ impl Signer {
         let made = keeper.make_pair(MakePair { place: PAIR, algorithm }).expect("a pair");
         let public = PublicKey::from_spki(made.public.clone()).expect("a public key");
         let public_key = public.openssh("claviger");
-        Arc::new(Self { keeper, algorithm, made, public_key, asked: AtomicUsize::new(0), _folder: folder })
+        Arc::new(Self { keeper, algorithm, made, public_key, asked: AtomicUsize::new(0), folder })
+    }
+}
+
+impl Signer {
+    /// What an operator would back up.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn sealed(&self) -> &[u8] {
+        self.made.sealed.as_bytes()
     }
 }
 
