@@ -73,6 +73,20 @@ async fn of_several_addresses_the_refused_are_left_out_and_the_dead_passed_over(
 }
 
 #[tokio::test]
+async fn a_program_that_connects_by_itself_is_told_the_addresses_that_may_be_reached_and_no_other() {
+    let addresses: [SocketAddr; 3] =
+        ["127.0.0.1:22", "127.0.0.2:22", "169.254.169.254:22"].map(|text| text.parse().expect("an address"));
+    let rules = Rules { allow: vec!["127.0.0.2/32".parse().expect("a network")], ..Rules::default() };
+    let resolver = Rebinding::new(&[&addresses, &addresses[..1]]);
+    let egress = Egress::with_resolver(rules, Arc::clone(&resolver) as Arc<dyn Resolve>);
+    let told = egress.addresses(Purpose::Outside, "git.test", 22, PATIENCE).await.expect("an address");
+    assert_eq!(told, [addresses[1]]);
+    let refused = egress.addresses(Purpose::Outside, "git.test", 22, PATIENCE).await;
+    assert!(matches!(refused, Err(Error::Refused { reason: Reason::Loopback, .. })), "{refused:?}");
+    assert_eq!(resolver.asked.load(Ordering::Relaxed), 2, "each time anew");
+}
+
+#[tokio::test]
 async fn an_address_in_the_place_of_a_name_is_judged_likewise() {
     let (own, address) = listener().await;
     let egress = Egress::new(Rules { own_listeners: vec![address], ..Rules::default() });
