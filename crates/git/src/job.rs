@@ -142,7 +142,13 @@ impl<'a> Job<'a> {
         };
         match pushed {
             Ok(report) => of_push(&report).map_or(Ok(()), |failure| Err(failure.into())),
-            Err(broken) => Err(self.why(session, Service::Push, true, broken).await),
+            Err(broken) => Err(match self.why(session, Service::Push, true, broken).await {
+                Error::Failed(failure) if failure.code == GitFailure::ConnectionLost => {
+                    let detail = format!("{} Whether it took the push is not known.", failure.detail);
+                    Error::failed(failure.code, detail)
+                }
+                other => other,
+            }),
         }
     }
 

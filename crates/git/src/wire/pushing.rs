@@ -53,7 +53,14 @@ pub(crate) async fn push<R: AsyncRead + Unpin>(
 /// The report, on the first stream, and the host's words, on the second.
 async fn streams<R: AsyncRead + Unpin>(from: &mut Packets<R>) -> Result<(Vec<u8>, Vec<u8>), Broken> {
     let (mut status, mut words) = (Vec::new(), Vec::new());
-    while let Some(part) = from.next().await? {
+    loop {
+        let part = match from.next().await {
+            Ok(Some(part)) => part,
+            Ok(None) => break,
+            // What the host did it has said: it is gone while its hooks still talk.
+            Err(Broken::Ended) if !status.is_empty() => break,
+            Err(broken) => return Err(broken),
+        };
         match part.split_first() {
             Some((1, data)) if status.len() + data.len() <= MOST_REPORT => status.extend_from_slice(data),
             Some((1, _)) => return Err(Broken::TooMuch("The host's report on the push is too long.")),
@@ -135,6 +142,19 @@ mod tests {
         assert_eq!(report.expect("a report"), expected);
         let (report, _) = pushed(&["unpack disk full", "ng refs/heads/main unpacker error"], &[]).await;
         assert_eq!(report.expect("a report").refused.as_deref(), Some(&b"unpack disk full"[..]));
+    }
+
+    #[tokio::test]
+    async fn a_report_counts_though_the_host_is_gone_behind_it() {
+        let report = [packet(b"unpack ok\n"), packet(b"ok refs/heads/main\n"), FLUSH.to_vec()].concat();
+        let whole = packet(&[&[1], &report[..]].concat());
+        let (status, _) = streams(&mut Packets::new(&whole[..])).await.expect("a report");
+        assert_eq!(refusal(&status, MAIN).await.expect("it can be read"), None);
+        let (first, _) = report.split_at(20);
+        let half = packet(&[&[1], first].concat());
+        let (status, _) = streams(&mut Packets::new(&half[..])).await.expect("its beginning");
+        assert!(matches!(refusal(&status, MAIN).await, Err(Broken::Ended)));
+        assert!(matches!(streams(&mut Packets::new(&b""[..])).await, Err(Broken::Ended)));
     }
 
     #[tokio::test]

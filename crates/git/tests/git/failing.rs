@@ -143,6 +143,26 @@ async fn a_job_that_nobody_waits_for_any_longer_leaves_nothing() {
     bench.demand_nothing_left();
 }
 
+#[tokio::test]
+async fn more_jobs_than_there_are_places_for_wait() {
+    let bench = Bench::with(Limits { jobs: 1, ..Limits::default() });
+    let (host, signer) = (GitHost::start(), Signer::new());
+    host.authorize(&signer.public_key);
+    let repository = host.repository("orders.git", &[(PATH, DOCUMENT), ("noise", &noise(1_000_000))]);
+    let stalled = Relay::stalling(&host, 300_000).remote(&host, &repository);
+    let (engine, agent) = (bench.engine.clone(), signer.clone());
+    let first = tokio::spawn(async move { engine.fetch(&stalled, agent).await });
+    while !bench.is_taking_a_pack(100_000) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let remote = remote(&host, &repository);
+    let mut second = std::pin::pin!(bench.engine.fetch(&remote, signer.clone()));
+    assert!(tokio::time::timeout(Duration::from_millis(300), &mut second).await.is_err(), "it waits");
+    assert_eq!(signer.asked.load(Ordering::Relaxed), 1, "and asks nobody meanwhile");
+    first.abort();
+    assert_eq!(second.await.result.expect("its turn").document, DOCUMENT);
+}
+
 /// Nobody who could sign.
 struct Unavailable;
 

@@ -237,3 +237,20 @@ async fn nothing_is_written_over_or_through_what_is_no_plain_file() {
     }
     assert_eq!(repository.tip("main"), tip);
 }
+
+#[tokio::test]
+async fn a_host_that_dies_before_it_has_answered_leaves_it_open_and_one_that_dies_after_does_not() {
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
+    host.authorize(&signer.public_key);
+    let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
+    let (remote, push) = (remote(&host, &repository), writing(NEWER, Expected::Anything));
+    repository.hook("pre-receive", "kill -KILL $PPID");
+    let (code, detail) = bench.failed(bench.engine.push(&remote, signer.clone(), &push).await);
+    assert_eq!(code, GitFailure::ConnectionLost);
+    assert!(detail.ends_with("Whether it took the push is not known."), "{detail}");
+    assert_eq!(repository.read("main", PATH).expect("the file"), DOCUMENT);
+    std::fs::remove_file(repository.path().join("hooks/pre-receive")).expect("gone");
+    repository.hook("post-receive", "kill -KILL $PPID");
+    let pushed = bench.engine.push(&remote, signer, &push).await.result.expect("pushed");
+    assert_eq!(pushed.commit, id(&repository.tip("main").expect("a commit")));
+}
