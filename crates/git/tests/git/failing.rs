@@ -13,10 +13,6 @@ use claviger_testkit::{GitHost, free_port};
 
 use crate::support::*;
 
-fn quick() -> Limits {
-    Limits { connect: Duration::from_secs(1), time: Duration::from_secs(4), ..Limits::default() }
-}
-
 #[tokio::test]
 async fn what_is_not_there_is_named() {
     let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
@@ -82,7 +78,8 @@ async fn a_changed_host_key_is_a_hard_stop() {
 
 #[tokio::test]
 async fn hosts_that_can_not_be_reached_are_unreachable() {
-    let (bench, signer) = (Bench::with(quick()), Signer::new());
+    let limits = Limits { connect: Duration::from_secs(1), ..Limits::default() };
+    let (bench, signer) = (Bench::with(limits), Signer::new());
     let nothing = free_port();
     let (code, detail) =
         bench.failed(bench.engine.test(&at(&format!("ssh://git@{NAME}:{nothing}/x")), signer.clone()).await);
@@ -95,7 +92,7 @@ async fn hosts_that_can_not_be_reached_are_unreachable() {
         bench.failed(bench.engine.test(&at(&format!("ssh://git@{NAME}:{port}/x")), signer.clone()).await);
     assert_eq!(code, GitFailure::Unreachable, "{detail}");
     assert_eq!(signer.asked.load(Ordering::Relaxed), 0, "nobody was asked to sign");
-    let bench = Bench::with_egress(quick(), Egress::new(Rules::default()));
+    let bench = Bench::with_egress(limits, Egress::new(Rules::default()));
     let (code, detail) = bench.failed(bench.engine.test(&at("git@no-such-host.invalid:x"), signer).await);
     assert_eq!(code, GitFailure::Unreachable, "{detail}");
 }
@@ -117,14 +114,15 @@ async fn a_connection_that_drops_is_lost_wherever_it_drops() {
 
 #[tokio::test]
 async fn a_host_that_stops_answering_runs_out_of_time() {
-    let (bench, host, signer) = (Bench::with(quick()), GitHost::start(), Signer::new());
+    let limits = Limits { time: Duration::from_secs(4), ..Limits::default() };
+    let (bench, host, signer) = (Bench::with(limits), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let repository = host.repository("orders.git", &[(PATH, DOCUMENT), ("noise", &noise(1_000_000))]);
     let relay = Relay::stalling(&host, 100_000);
     let began = Instant::now();
     let (code, detail) = bench.failed(bench.engine.fetch(&relay.remote(&host, &repository), signer).await);
     assert_eq!(code, GitFailure::TimedOut, "{detail}");
-    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
