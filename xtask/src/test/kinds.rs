@@ -18,6 +18,7 @@ pub(super) const KINDS: &[Kind] = &[
         name: "deciding, in memory",
         arguments: &["--test", "deciding*", "--test", "extraction*", "--test", "control*"],
     },
+    Kind { name: "OpenAPI documents, good, wrong and hostile", arguments: &["--test", "openapi*"] },
     Kind { name: "keeper, as a process", arguments: &["--test", "keeper*"] },
     Kind { name: "store, on both databases", arguments: &["--test", "contract*"] },
     Kind { name: "use cases", arguments: &["--test", "service*"] },
