@@ -20,6 +20,8 @@ pub struct Api {
     pub slug: Slug,
     pub settings: ApiSettings,
     pub exposed: bool,
+    /// The newest version of its OpenAPI document, if it ever had one.
+    pub document: Option<ApiDocument>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -27,6 +29,11 @@ pub struct Api {
 impl Api {
     pub const fn place(&self) -> Place {
         Place::group(self.organization_id, self.group_id)
+    }
+
+    /// The version that its next document is.
+    pub fn next_document(&self) -> u32 {
+        self.document.as_ref().map_or(1, |document| document.version.saturating_add(1))
     }
 }
 
@@ -41,6 +48,7 @@ impl Aggregate for Api {
                 slug: slug.clone(),
                 settings: settings.clone(),
                 exposed: *exposed,
+                document: None,
                 created_at: at,
                 updated_at: at,
             }));
@@ -50,6 +58,12 @@ impl Aggregate for Api {
             EventBody::ApiUpdated { settings, .. } => api.settings = settings.clone(),
             EventBody::ApiExposed { .. } => api.exposed = true,
             EventBody::ApiUnexposed { .. } => api.exposed = false,
+            EventBody::ApiDocumentUpdated { document, .. } if document.version == api.next_document() => {
+                api.document = Some(*document.clone());
+            }
+            EventBody::ApiDocumentUpdated { .. } => {
+                return Err(Misapplied::new(body, "the document is not the next version"));
+            }
             EventBody::ApiDeleted { .. } => return Ok(None),
             _ => return Err(Misapplied::new(body, "the event is of another noun")),
         }
@@ -192,5 +206,9 @@ pub struct Cors {
     pub max_age_seconds: Option<u32>,
 }
 
+mod document;
 mod words;
+pub use document::{
+    ApiDocument, DocumentDigest, DocumentFormat, DocumentSource, InvalidDigest, OpenApiVersion,
+};
 pub use words::{ApiPermission, HeaderName, InvalidWord, Upstream};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::apis::{ApiPermission, ApiSettings, AuthType};
+use crate::apis::{ApiDocument, ApiPermission, ApiSettings, AuthType};
 use crate::credential::Masked;
 use crate::id::{
     ApiId, ApplicationId, EnvironmentId, EventId, GroupId, KeyId, KeyPairId, KeySetId, MemberId, NodeId,
@@ -187,6 +187,7 @@ events! {
     ApiUpdated(api_id: ApiId) = "api.updated" { settings: ApiSettings, }
     ApiExposed(api_id: ApiId) = "api.exposed" {}
     ApiUnexposed(api_id: ApiId) = "api.unexposed" {}
+    ApiDocumentUpdated(api_id: ApiId) = "api.document_updated" { document: Box<ApiDocument>, }
     ApiDeleted(api_id: ApiId) = "api.deleted" {}
     ApplicationCreated(application_id: ApplicationId) = "application.created" { organization_id: OrganizationId, group_id: GroupId, name: Name, }
     ApplicationUpdated(application_id: ApplicationId) = "application.updated" { name: Name, }

@@ -53,6 +53,7 @@ permissions! {
     ApisUpdate = "apis:update", "Change an API.";
     ApisDelete = "apis:delete", "Delete an API that nothing uses.";
     ApisExposure = "apis:exposure", "Expose an API or take it back.";
+    ApisOpenapi = "apis:openapi", "Change the OpenAPI document of an API.";
     ApplicationsRead = "applications:read", "See Applications.";
     ApplicationsCreate = "applications:create", "Add an Application.";
     ApplicationsUpdate = "applications:update", "Rename an Application.";

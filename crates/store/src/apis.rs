@@ -5,6 +5,7 @@ use claviger_domain::event::NewEvent;
 use claviger_domain::id::{ApiId, EnvironmentId, GroupId, KeySetId, OrganizationId, PolicyTemplateId};
 use claviger_domain::text::{Name, Slug};
 
+use crate::api_documents::insert_version;
 use crate::columns::{Columns, FromRow};
 use crate::error::StoreError;
 use crate::list::{Assembly, ListQuery, Listed, Page, PlaceColumns, SortColumn, Visible, pattern};
@@ -16,7 +17,7 @@ use crate::value::{IntoValue as _, Value, json, values};
 macro_rules! columns {
     () => {
         "apis.id, apis.organization_id, apis.group_id, apis.slug, apis.settings, apis.exposed_at, \
-         apis.created_at, apis.updated_at"
+         apis.document, apis.created_at, apis.updated_at"
     };
 }
 
@@ -31,7 +32,7 @@ statements! {
               settings, exposed_at, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     // An API that stays exposed keeps the instant from which it was.
     UPDATE = "UPDATE apis SET name = $2, folded_name = $3, visibility = $4, policy_template_id = $5, settings = $6, \
-              exposed_at = CASE WHEN CAST($7 AS BIGINT) IS NULL THEN NULL ELSE COALESCE(exposed_at, $7) END, updated_at = $8 WHERE id = $1";
+              exposed_at = CASE WHEN CAST($7 AS BIGINT) IS NULL THEN NULL ELSE COALESCE(exposed_at, $7) END, document = $8, updated_at = $9 WHERE id = $1";
     HIDE = "UPDATE apis SET deleted_at = $2 WHERE id = $1";
     DELETE_ENVIRONMENTS = "DELETE FROM api_environments WHERE api_id = $1";
     INSERT_ENVIRONMENT = "INSERT INTO api_environments (api_id, environment_id) VALUES ($1, $2)";
@@ -110,6 +111,7 @@ impl FromRow for Api {
             slug: columns.word()?,
             settings: columns.json()?,
             exposed: columns.optional_instant()?.is_some(),
+            document: columns.optional_json()?,
             created_at: columns.instant()?,
             updated_at: columns.instant()?,
         })
@@ -152,9 +154,13 @@ impl Stored for Api {
             self.settings.policy_template_id,
             json(&self.settings),
             self.exposed.then_some(event.at),
+            self.document.as_ref().map(json),
             self.updated_at,
         ];
         reader.write(UPDATE, values).await?;
+        if let Some(document) = self.document.as_ref().filter(|_| self.document != before.document) {
+            insert_version(reader, self.id, document, event).await?;
+        }
         if self.settings.environment_ids != before.settings.environment_ids {
             let statements = [DELETE_ENVIRONMENTS, INSERT_ENVIRONMENT];
             replace_links(reader, statements, self.id, self.environments()).await?;

@@ -25,6 +25,7 @@ mod stored;
 mod value;
 mod write;
 
+mod api_documents;
 mod apis;
 mod applications;
 mod enforcement;
@@ -55,6 +56,7 @@ mod users;
 #[cfg(test)]
 mod tests;
 
+pub use api_documents::ApiDocumentVersion;
 pub use apis::{ApiFilter, ApiSort, SlugOwner};
 pub use applications::{ApplicationFilter, ApplicationSort};
 pub use changes::Changes;

@@ -18,6 +18,7 @@ use crate::{Options, Store};
 
 /// Every module's statements.
 pub(crate) const STATEMENTS: &[(&str, &[Statement])] = &[
+    ("api_documents", crate::api_documents::STATEMENTS),
     ("apis", crate::apis::STATEMENTS),
     ("applications", crate::applications::STATEMENTS),
     ("log", crate::log::STATEMENTS),

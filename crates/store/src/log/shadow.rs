@@ -50,6 +50,7 @@ shadows! {
     ALL_APIS, ONE_API, COUNT_APIS = "apis", 1, "id = $1";
     ALL_API_ENVIRONMENTS, ONE_API_ENVIRONMENT, COUNT_API_ENVIRONMENTS = "api_environments", 2, "api_id = $1 AND environment_id = $2";
     ALL_API_AUTH_TYPES, ONE_API_AUTH_TYPE, COUNT_API_AUTH_TYPES = "api_auth_types", 2, "api_id = $1 AND auth_type = $2";
+    ALL_API_DOCUMENTS, ONE_API_DOCUMENT, COUNT_API_DOCUMENTS = "api_documents", 2, "api_id = $1 AND version = $2";
     ALL_APPLICATIONS, ONE_APPLICATION, COUNT_APPLICATIONS = "applications", 1, "id = $1";
     ALL_KEY_SETS, ONE_KEY_SET, COUNT_KEY_SETS = "key_sets", 1, "id = $1";
     ALL_KEYS, ONE_KEY, COUNT_KEYS = "keys", 1, "id = $1";
