@@ -231,15 +231,8 @@ impl Write<'_, '_> {
     }
 
     /// The API, if the actor may see all of it and do `act` to it.
-    async fn api_to(&mut self, api: &str, act: Permission) -> Result<Api, Error> {
-        let api = by_id_or_slug(self.tx, api).await?.ok_or(Refusal::NotFound)?;
-        let whole = self.authority.allows_within(Permission::ApisRead, api.organization_id);
-        if whole || is_public_to(&self.authority, &api) {
-            self.authority.require_act(act, &api.place())?;
-            Ok(api)
-        } else {
-            Err(Error::not_found())
-        }
+    pub(crate) async fn api_to(&mut self, api: &str, act: Permission) -> Result<Api, Error> {
+        api_to(self.tx, &self.authority, api, act).await
     }
 
     /// `If-Match`, without the cost of the view when it was not sent.
@@ -292,6 +285,24 @@ impl Write<'_, '_> {
         }
         Ok(template.map(|template| template.id))
     }
+}
+
+/// The API, if the caller may see it and do `act` to it.
+pub(crate) async fn api_to(
+    reader: &mut Reader,
+    authority: &Authority,
+    api: &str,
+    act: Permission,
+) -> Result<Api, Error> {
+    let api = visible(reader, authority, api).await?;
+    authority.require_act(act, &api.place())?;
+    Ok(api)
+}
+
+/// The API, if the caller may see it at all, whole or not.
+pub(crate) async fn visible(reader: &mut Reader, authority: &Authority, api: &str) -> Result<Api, Error> {
+    let api = by_id_or_slug(reader, api).await?.filter(|api| is_visible(authority, api));
+    api.ok_or_else(Error::not_found)
 }
 
 /// The API that an id or a slug names.

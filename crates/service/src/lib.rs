@@ -3,6 +3,7 @@
 
 mod allowance;
 pub mod ambient;
+mod api_documents;
 mod apis;
 mod applications;
 pub mod authority;
@@ -49,6 +50,7 @@ pub mod verify;
 mod which_key;
 mod write;
 
+pub use api_documents::{DocumentBytes, SentDocument};
 pub use error::{Error, SignIn, Unavailable};
 pub use events::Export;
 pub use init::{Beginning, Initialised};

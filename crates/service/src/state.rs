@@ -12,9 +12,11 @@ use claviger_keeper::{Keeper, Keys};
 use claviger_limits::Limiter;
 use claviger_store::Store;
 use claviger_verify::Failures;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::allowance::Allowance;
+use crate::api_documents;
 use crate::ambient::{Clock, Entropy, fresh_id};
 use crate::cursor::CursorKey;
 use crate::error::{Error, Unavailable};
@@ -47,6 +49,8 @@ pub(crate) struct State {
     pub(crate) published: Published,
     /// Retrievals that go on when their caller has hung up.
     pub(crate) retrievals: TaskTracker,
+    /// How many OpenAPI documents are read at once: each takes the room of many times its size.
+    pub(crate) documents: Semaphore,
     /// Hands in what the meters counted.
     pub(crate) reporter: UsageReporter,
     pub(crate) options: Options,
@@ -105,6 +109,7 @@ impl Service {
             sign_in_failures: Failures::new(options.failures_per_minute),
             published: Published::default(),
             retrievals: TaskTracker::new(),
+            documents: Semaphore::new(api_documents::AT_ONCE),
             reporter: UsageReporter::new(format!("{} {}", options.node_id, clock.now().as_micros())),
             instance_id: instance.instance_id,
             store,

@@ -4,6 +4,7 @@
 mod read;
 mod reporter;
 
+pub(crate) use self::read::bad_cursor;
 pub use self::reporter::UsageReporter;
 
 use claviger_domain::time::{Period, Timestamp};

@@ -8,6 +8,7 @@ use claviger_domain::id::EnvironmentId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::api_documents::ApiDocumentRef;
 use crate::given::given;
 use crate::mirror::mirrored;
 use crate::policy_templates::{Quota, RateLimit};
@@ -64,6 +65,8 @@ pub struct CatalogEntry {
     pub auth_types: Vec<AuthType>,
     /// The provider's own words.
     pub permissions: Vec<String>,
+    /// Its OpenAPI document; null: it has none.
+    pub document: Option<ApiDocumentRef>,
 }
 
 /// An API as far as the caller may see it.
@@ -220,6 +223,7 @@ impl CatalogEntry {
             environments: offered.into_iter().collect(),
             auth_types: settings.auth_types.iter().copied().map(Into::into).collect(),
             permissions: settings.permissions.iter().map(ToString::to_string).collect(),
+            document: api.document.as_ref().map(Into::into),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! what people send, and what they get. No rules, no I/O.
 
 pub mod acts;
+pub mod api_documents;
 pub mod apis;
 pub mod applications;
 pub mod bulk;

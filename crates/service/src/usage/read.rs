@@ -124,7 +124,7 @@ impl Service {
     }
 }
 
-fn bad_cursor() -> Error {
+pub(crate) fn bad_cursor() -> Error {
     bad("cursor", "is not a cursor of this list; begin without one")
 }
 
