@@ -44,6 +44,7 @@ const SENTENCES: &[(&str, &str)] = &[
     ("api.updated", "An API's settings were changed."),
     ("api.exposed", "An API lets calls through."),
     ("api.unexposed", "An API refuses all calls."),
+    ("api.document_updated", "An API got another OpenAPI document."),
     ("api.deleted", "An API was deleted."),
     ("application.created", "An Application was added."),
     ("application.updated", "An Application was renamed."),
