@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on may panic")]
 
+mod api_documents;
 mod appending;
 mod beside;
 mod checking;
@@ -55,6 +56,7 @@ contract! {
     nouns::users_of_things_are_named,
     nouns::the_snapshot_has_every_key,
     limits::the_snapshot_has_the_limits_of_every_policy_that_has_any,
+    api_documents::documents_are_kept_once_and_versions_for_ever,
     shared_keys::shared_keys_live_their_lives,
     shared_keys::a_portal_session_ends_with_its_link,
     key_pairs::key_pairs_live_their_lives,
