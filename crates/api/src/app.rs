@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::openapi;
 use crate::refused::Refused;
+use crate::trials::TrialDoor;
 
 /// What the operator's configuration says to this face.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct Options {
     pub trusted: TrustedPeers,
     /// How long a body may take to arrive; [`BODY_TIMEOUT`] where nobody says otherwise.
     pub body_timeout: Duration,
+    /// Through what visitors of the portal try calls; `None`: through nothing.
+    pub trials: Option<Arc<dyn TrialDoor>>,
 }
 
 /// As long as the headers before it may take.
@@ -133,6 +136,7 @@ mod tests {
                 public_url: public_url.to_owned(),
                 trusted: TrustedPeers::new(Vec::new()),
                 body_timeout: BODY_TIMEOUT,
+                trials: None,
             };
             assert_eq!(options.prefix(), prefix, "{public_url}");
         }

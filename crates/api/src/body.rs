@@ -134,7 +134,7 @@ fn too_large(limit: usize) -> Refused {
 }
 
 /// The body alone is kept while it arrives, so that a call does not carry its headers about.
-fn collect<B: Arriving>(
+pub(crate) fn collect<B: Arriving>(
     request: Request<B>,
     limit: usize,
     timeout: Duration,
@@ -178,7 +178,7 @@ fn fit<T: DeserializeOwned>(tree: Node<'_>) -> Result<T, Refused> {
     json::read(tree).map_err(|errors| Refused::invalid(errors.into_iter().map(FieldProblem::from).collect()))
 }
 
-fn digest(bytes: &[u8], wanted: bool) -> Option<[u8; 32]> {
+pub(crate) fn digest(bytes: &[u8], wanted: bool) -> Option<[u8; 32]> {
     wanted.then(|| Sha256::digest(bytes).into())
 }
 

@@ -2,6 +2,7 @@
 //! what that answers into HTTP; it decides nothing.
 
 mod answer;
+mod api_documents;
 mod apis;
 mod app;
 mod applications;
@@ -33,6 +34,7 @@ mod service_keys;
 mod shared_keys;
 mod source;
 mod subscriptions;
+mod trials;
 mod usage;
 mod verify;
 
@@ -42,3 +44,4 @@ pub use connection::answering;
 pub use face::{AnswerBody, Face};
 pub use openapi::permissions;
 pub use router::{document, in_frame};
+pub use trials::{TrialDoor, TrialFault, TrialReply};

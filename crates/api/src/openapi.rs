@@ -88,6 +88,11 @@ fn parameters(operation: &mut Value) -> &mut Vec<Value> {
     }
 }
 
+/// What there is only if the API has a document.
+const PORTAL_DOCUMENT: [&str; 2] = ["/v1/portal/openapi", "/v1/portal/operations"];
+/// It changes nothing of ours, though it is a POST.
+const TRIAL: &str = "/v1/portal/try";
+
 /// The extension by which a refusal says which codes it can have.
 const CODES: &str = "x-codes";
 
@@ -140,7 +145,14 @@ const PROBLEMS: [(u16, &[&str], &str); 13] = [
     (500, &["internal"], "A fault of ours."),
     (
         503,
-        &["keeper_unavailable", "database_unavailable", "behind", "not_initialised"],
+        &[
+            "keeper_unavailable",
+            "database_unavailable",
+            "behind",
+            "not_initialised",
+            "gateway_unavailable",
+            "trial_timed_out",
+        ],
         "Something that the request needs is away.",
     ),
 ];
@@ -222,7 +234,10 @@ impl Shared<'_> {
 
     /// Whether it asks or decides rather than changes anything, though it is a POST.
     fn asks(&self) -> bool {
-        self.method == "get" || matches!(self.collection(), Some("verify" | "which-key")) || self.signs()
+        self.method == "get"
+            || matches!(self.collection(), Some("verify" | "which-key"))
+            || self.path == TRIAL
+            || self.signs()
     }
 
     /// Whether what it makes is kept nowhere.
@@ -276,7 +291,7 @@ impl Shared<'_> {
         let changes = !self.asks();
         for (status, ..) in PROBLEMS {
             let can_be = match status {
-                404 => named || body,
+                404 => named || body || PORTAL_DOCUMENT.contains(&self.path),
                 409 => changes || self.signs(),
                 412 => changes && named,
                 408 | 413 | 415 | 422 => body,

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use claviger_service::ListParameters;
 use claviger_service::portal::{Begun, Pass, Visit};
 use claviger_wire::Page;
+use claviger_wire::api_documents::Operation;
 use claviger_wire::portal as wire;
 use claviger_wire::usage;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SET_COOKIE};
@@ -15,12 +16,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::answer::{Answered, Done, Shown};
+use crate::api_documents::Download;
 use crate::app::App;
 use crate::asked::claim;
 use crate::body::{Act, Json};
 use crate::query::Query;
 use crate::refused::Refused;
 use crate::source;
+use crate::trials::{self, Told};
 
 /// The cookie of a session.
 const SESSION: &str = "claviger_portal";
@@ -32,7 +35,8 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     let own = OpenApiRouter::new().routes(routes!(trade, leave)).routes(routes!(read));
-    own.routes(routes!(set_secret)).routes(routes!(usage))
+    let own = own.routes(routes!(set_secret)).routes(routes!(usage));
+    own.routes(routes!(openapi)).routes(routes!(operations)).routes(routes!(try_call))
 }
 
 /// A visitor whose link or session is good.
@@ -181,6 +185,51 @@ pub(crate) async fn usage(
     Looking(visit, given): Looking,
 ) -> Answered<Shown<Page<usage::Count>>> {
     Ok(Shown(app.service.portal_usage(&visit, &given).await.map_err(Refused::of_visitor)?))
+}
+
+/// Downloads the OpenAPI document of the API that the link opens, as its owner sent it.
+#[utoipa::path(
+    get,
+    path = "/v1/portal/openapi",
+    tag = "Portal",
+    responses((status = 200, description = "The document, in the notation in which it came.", content((String = "application/json"), (String = "application/yaml"))))
+)]
+pub(crate) async fn openapi(State(app): State<App>, Visiting(visit): Visiting) -> Answered<Download> {
+    Ok(Download(app.service.portal_document(&visit).await.map_err(Refused::of_visitor)?))
+}
+
+/// Lists the operations that the document describes, by path and method. Texts are plain: markup in them is not to be
+/// rendered.
+#[utoipa::path(
+    get,
+    path = "/v1/portal/operations",
+    tag = "Portal",
+    params(("limit" = Option<u32>, Query, description = "1 to 200; 50 if it is left out."), ("cursor" = Option<String>, Query, description = "Where the page begins: a `next_cursor`.")),
+    responses((status = 200, body = Page<Operation>))
+)]
+pub(crate) async fn operations(
+    State(app): State<App>,
+    Looking(visit, given): Looking,
+) -> Answered<Shown<Page<Operation>>> {
+    Ok(Shown(app.service.portal_operations(&visit, &given).await.map_err(Refused::of_visitor)?))
+}
+
+/// Makes a call of the API through the gateway, with the visitor's own key and secret, which are kept nowhere; and
+/// tells what it was answered, at most 1 MiB of it and for 15 s. Redirects are not followed.
+#[utoipa::path(
+    post,
+    path = "/v1/portal/try",
+    tag = "Portal",
+    request_body = wire::Try,
+    responses((status = 200, body = wire::Tried))
+)]
+pub(crate) async fn try_call(
+    State(app): State<App>,
+    Visiting(visit): Visiting,
+    body: Json<wire::Try>,
+) -> Answered<Told> {
+    let trial = app.service.portal_try(&visit, &body.into_value()).await.map_err(Refused::of_visitor)?;
+    trials::make(&app, trial, visit.source).await
 }
 
 /// Sets the key's secret, generated or typed. Where one is set, it has to be given; it dies at once.

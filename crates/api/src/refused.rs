@@ -82,6 +82,11 @@ impl Refused {
         self
     }
 
+    /// Worth another try soon.
+    pub(crate) fn soon(self) -> Self {
+        self.retry_after(SOON)
+    }
+
     fn retry_after(self, seconds: u64) -> Self {
         self.header(RETRY_AFTER, HeaderValue::from(seconds))
     }

@@ -13,8 +13,8 @@ use crate::frame::Frame;
 use crate::openapi::{self, Base};
 use crate::refused::Refused;
 use crate::{
-    apis, applications, docs, environments, events, groups, health, jobs, key_pairs, key_sets, members,
-    nodes, organizations, permission_groups, policy_templates, portal, service_keys, shared_keys,
+    api_documents, apis, applications, docs, environments, events, groups, health, jobs, key_pairs, key_sets,
+    members, nodes, organizations, permission_groups, policy_templates, portal, service_keys, shared_keys,
     subscriptions, usage, verify,
 };
 
@@ -53,6 +53,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(permission_groups::routes())
         .merge(service_keys::routes())
         .merge(apis::routes())
+        .merge(api_documents::routes())
         .merge(jobs::routes())
         .merge(shared_keys::routes())
         .merge(portal::routes())
@@ -93,6 +94,7 @@ mod tests {
             permission_groups::routes(),
             service_keys::routes(),
             apis::routes(),
+            api_documents::routes(),
             jobs::routes(),
             shared_keys::routes(),
             portal::routes(),

@@ -14,3 +14,5 @@ mod large;
 mod nodes;
 #[path = "gateway/secured.rs"]
 mod secured;
+#[path = "gateway/trials.rs"]
+mod trials;

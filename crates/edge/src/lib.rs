@@ -22,6 +22,9 @@ mod traffic;
 pub use decider::Clock;
 pub use ext_authz::{ExtAuthz, ExtAuthzSettings, ext_authz_not_ready};
 pub use forward_auth::{Dialect, FORWARD_AUTH_PATH, ForwardAuth, Settings};
-pub use gateway::{Gateway, GatewayBody, GatewaySettings, gateway_not_ready, upstream_tls};
+pub use gateway::{
+    Gateway, GatewayBody, GatewaySettings, TrialAnswer, TrialFailure, TrialLimits, gateway_not_ready,
+    upstream_tls,
+};
 pub use serve::{Connection, Limits, serve, serve_calls};
 pub use tls::{Certificate, CertificateError, read_certificates};

@@ -82,6 +82,13 @@ pub(crate) struct Hold {
     place: Arc<Option<OwnedSemaphorePermit>>,
 }
 
+impl Hold {
+    /// Of a connection that has no listener, and so no place at one.
+    pub(crate) fn alone() -> Self {
+        Self { end: CancellationToken::new(), place: Arc::default() }
+    }
+}
+
 /// Answers on HTTP/1 and HTTP/2 until `stop` is done, then lets open calls end.
 pub async fn serve<A, F, B>(listener: TcpListener, limits: Limits, answer: A, stop: impl Future<Output = ()>)
 where

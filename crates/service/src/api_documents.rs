@@ -1,6 +1,7 @@
 //! An API's OpenAPI document: put, kept as it came, with its history and its operations (product.md B3, C5). It is
 //! read and validated before any transaction begins, a few at a time.
 
+use bytes::Bytes;
 use claviger_domain::apis::{
     Api, ApiDocument, DocumentDigest, DocumentFormat, DocumentSource, OpenApiVersion,
 };
@@ -30,8 +31,15 @@ const MAX_LIMIT: u32 = 200;
 /// A document on its way in.
 #[derive(Clone)]
 pub struct SentDocument {
-    pub bytes: Vec<u8>,
-    pub format: Format,
+    pub bytes: Bytes,
+    pub(crate) format: Format,
+}
+
+impl SentDocument {
+    /// What was sent as this media type, if a document can be.
+    pub fn new(bytes: Bytes, media_type: &str) -> Option<Self> {
+        Format::of_media_type(media_type).map(|format| Self { bytes, format })
+    }
 }
 
 impl std::fmt::Debug for SentDocument {
@@ -152,7 +160,8 @@ impl Service {
     ) -> Result<DocumentBytes, Error> {
         let (mut reader, authority) = self.reading(request).await?;
         let api = visible(&mut reader, &authority, api).await?;
-        let version = version.map(|text| text.parse::<u32>().map_err(|_| bad("version", "must be a whole number")));
+        let version =
+            version.map(|text| text.parse::<u32>().map_err(|_| bad("version", "must be a whole number")));
         let version = version.transpose()?;
         if version.is_some() && !authority.allows_within(Permission::ApisRead, api.organization_id) {
             return Err(Error::not_found());

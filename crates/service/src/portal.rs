@@ -12,12 +12,16 @@ use claviger_domain::secret::{Digest, Plaintext};
 use claviger_domain::shared_keys::{Choice, SecretChange, SecretOrigin, TypedSecret, typed_digest};
 use claviger_domain::time::Timestamp;
 use claviger_store::{Reader, SharedKeyRow, Tx};
+use claviger_wire::Page;
+use claviger_wire::api_documents::Operation;
 use claviger_wire::environments::EnvironmentRef;
 use claviger_wire::portal as wire;
 
+use crate::api_documents::{DocumentBytes, document_bytes};
 use crate::error::{Error, SignIn};
 use crate::fields::Fields;
 use crate::idempotency::Claims;
+use crate::lists::ListParameters;
 use crate::request::{Answer, IdempotencyClaim, Outcome, Status, Written};
 use crate::state::Service;
 
@@ -183,11 +187,34 @@ impl Service {
                 })
             })
             .await;
-        let (written, head) = done.map_err(|error| self.slowed_guess(error, visit))?;
+        let (written, head) = done.map_err(|error| self.slowed_guess(error, visit, &["/current_secret"]))?;
         if matches!(written.outcome, Outcome::Fresh(_)) {
             self.follow_to(head).await?;
         }
         Ok(written)
+    }
+
+    /// The document of the API that the link opens.
+    pub async fn portal_document(&self, visit: &Visit) -> Result<DocumentBytes, Error> {
+        let mut reader = self.state.store.read().await?;
+        let api = self.visited_api(&mut reader, visit).await?;
+        document_bytes(&mut reader, &api, None).await
+    }
+
+    /// The operations that the document describes.
+    pub async fn portal_operations(
+        &self,
+        visit: &Visit,
+        given: &ListParameters,
+    ) -> Result<Page<Operation>, Error> {
+        let mut reader = self.state.store.read().await?;
+        let api = self.visited_api(&mut reader, visit).await?;
+        self.operations(&mut reader, &api, &visit.key_id().to_string(), given).await
+    }
+
+    async fn visited_api(&self, reader: &mut Reader, visit: &Visit) -> Result<Api, Error> {
+        let row = visited(reader, visit, self.now()).await?;
+        api_of(reader, &row.shared_key).await
     }
 
     async fn set_secret(
@@ -218,7 +245,7 @@ impl Service {
     }
 
     /// In constant time: whether this is the secret in force.
-    fn is_in_force(&self, row: &SharedKeyRow, given: &str) -> bool {
+    pub(crate) fn is_in_force(&self, row: &SharedKeyRow, given: &str) -> bool {
         let Some(((id, due), origin)) = row.secret.zip(row.shared_key.secret) else { return false };
         let Some(digest_key) = self.state.keys.digest_secret.by_id(id) else { return false };
         let digest = match origin {
@@ -258,10 +285,10 @@ impl Service {
         }
     }
 
-    /// The same error, unless it was a wrong guess at the present secret, of which there were too many.
-    fn slowed_guess(&self, error: Error, visit: &Visit) -> Error {
+    /// The same error, unless it was a wrong guess at what stands at one of these places, of which there were too many.
+    pub(crate) fn slowed_guess(&self, error: Error, visit: &Visit, at: &[&str]) -> Error {
         let guessed = matches!(&error, Error::Refused(claviger_domain::refusal::Refusal::Invalid(errors))
-            if errors.iter().any(|error| error.pointer == "/current_secret"));
+            if errors.iter().any(|error| at.contains(&error.pointer.as_str())));
         if !guessed {
             return error;
         }
@@ -302,15 +329,22 @@ impl Service {
 }
 
 /// The key that the pass opens, if its link is still the one in force.
-async fn visited(tx: &mut Tx<'_>, visit: &Visit, now: Timestamp) -> Result<SharedKeyRow, Error> {
-    let row = tx.shared_key_row(visit.shared_key_id).await?;
+pub(crate) async fn visited(
+    reader: &mut Reader,
+    visit: &Visit,
+    now: Timestamp,
+) -> Result<SharedKeyRow, Error> {
+    let row = reader.shared_key_row(visit.shared_key_id).await?;
     let in_force = |row: &SharedKeyRow| {
         row.portal == Some(visit.portal) && row.shared_key.live_portal_link(now).is_some()
     };
     row.filter(in_force).ok_or(Error::SignIn(SignIn::Unauthenticated))
 }
 
-async fn api_of(reader: &mut Reader, key: &claviger_domain::shared_keys::SharedKey) -> Result<Api, Error> {
+pub(crate) async fn api_of(
+    reader: &mut Reader,
+    key: &claviger_domain::shared_keys::SharedKey,
+) -> Result<Api, Error> {
     let api = reader.api(key.api_id).await?;
     api.ok_or_else(|| Error::internal("the API of a shared key is gone"))
 }

@@ -16,8 +16,8 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::allowance::Allowance;
-use crate::api_documents;
 use crate::ambient::{Clock, Entropy, fresh_id};
+use crate::api_documents;
 use crate::cursor::CursorKey;
 use crate::error::{Error, Unavailable};
 use crate::follow::Follower;

@@ -6,6 +6,7 @@ use claviger_domain::shared_keys as domain;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::api_documents::ApiDocumentRef;
 use crate::apis::Requires;
 use crate::environments::EnvironmentRef;
 use crate::given::given;
@@ -61,6 +62,8 @@ pub struct PortalApi {
     pub secret_header: String,
     /// The slugs of the Environments that the key is good in.
     pub environments: Vec<String>,
+    /// Its OpenAPI document; null: it has none.
+    pub document: Option<ApiDocumentRef>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -114,6 +117,58 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// A call of the API that the link opens, to be made by this server. Never printed.
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PortalTry)]
+pub struct Try {
+    #[schema(example = "GET")]
+    pub method: String,
+    /// Below the API, with its query.
+    #[schema(example = "/orders?status=open")]
+    pub path: String,
+    /// Further headers; never those of credentials, of connections or of proxies.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub headers: Option<Vec<Header>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// The key that the link belongs to.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+impl std::fmt::Debug for Try {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Try")
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PortalHeader)]
+pub struct Header {
+    #[schema(example = "Accept")]
+    pub name: String,
+    pub value: String,
+}
+
+/// What the call was answered. A redirect is told, not followed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[schema(as = PortalTried)]
+pub struct Tried {
+    #[schema(example = 200)]
+    pub status: u16,
+    /// In the order in which they came.
+    pub headers: Vec<Header>,
+    /// As text, or in Base64 if it is no UTF-8.
+    pub body: String,
+    pub base64: bool,
+    /// Whether the answer was longer, or did not end in time: at most 1 MiB and 15 s.
+    pub truncated: bool,
+}
+
 impl Portal {
     pub fn new(
         key: &domain::SharedKey,
@@ -134,6 +189,7 @@ impl Portal {
                 key_header: settings.credential_headers.key().to_owned(),
                 secret_header: settings.credential_headers.secret().to_owned(),
                 environments,
+                document: api.document.as_ref().map(Into::into),
             },
             key: PortalKey {
                 id: key.id.to_string(),

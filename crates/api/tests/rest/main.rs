@@ -6,6 +6,7 @@ mod bad_input;
 mod before_routing;
 mod call;
 mod callers;
+mod documents;
 mod fixtures;
 mod frame;
 mod key_pairs;

@@ -4,7 +4,7 @@ use claviger_domain::credential::{CredentialKind, generate};
 use serde_json::{Value, json};
 
 use crate::call::Answer;
-use crate::routes::{Stage, id_of};
+use crate::routes::{Stage, document, id_of};
 use crate::world::World;
 
 /// An outside key with its portal link, in the customer's hands.
@@ -250,4 +250,76 @@ async fn who_guesses_at_links_and_secrets_is_slowed() {
     }
     assert_eq!(slowed, Some(120), "as many as a stranger may fail in a minute");
     assert_eq!(visitor.set(&json!({"current_secret": TYPED})).await.status, 200, "who knows it is let in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c5_the_document_and_its_operations_are_there_for_the_visitor() {
+    let world = World::on_sqlite().await;
+    let visitor = Visitor::of(&world, "key").await;
+    let asked = |path: &str| world.call("GET", path).by(&visitor.token);
+    assert!(visitor.read_by(&visitor.token).await.json()["api"]["document"].is_null());
+    for path in ["/v1/portal/openapi", "/v1/portal/operations"] {
+        refused(&asked(path).send().await, 404, "not_found");
+        refused(&world.call("GET", path).send().await, 401, "unauthenticated");
+    }
+    let text = document("Orders").to_string();
+    let path = format!("/v1/apis/{}/openapi", visitor.api);
+    world.call("PUT", &path).by(&world.owner).raw("application/json", text.as_str()).expect(200).await;
+    assert_eq!(visitor.read_by(&visitor.token).await.json()["api"]["document"]["title"], "Orders");
+    let kept = asked("/v1/portal/openapi").send().await;
+    assert_eq!((kept.status, kept.bytes.as_slice()), (200, text.as_bytes()));
+    assert!(kept.header("content-disposition").is_some_and(|value| value.starts_with("attachment")));
+    let page = asked("/v1/portal/operations?limit=1").expect(200).await;
+    assert_eq!(page["items"][0]["path"], "/orders/{id}");
+    let cursor = page["next_cursor"].as_str().expect("more");
+    let next = asked(&format!("/v1/portal/operations?limit=1&cursor={cursor}")).expect(200).await;
+    assert_eq!((&next["items"][0]["method"], &next["next_cursor"]), (&json!("DELETE"), &Value::Null));
+    refused(&asked("/v1/portal/operations?sort=path").send().await, 400, "bad_query");
+    world
+        .call("DELETE", &format!("/v1/shared-keys/{}/portal-link", visitor.id))
+        .by(&world.owner)
+        .expect(204)
+        .await;
+    refused(&asked("/v1/portal/openapi").send().await, 401, "unauthenticated");
+}
+
+/// What is tried through a gateway is tested with the whole program; here is what never gets so far.
+#[tokio::test(flavor = "multi_thread")]
+async fn c5_nobody_tries_with_what_is_not_theirs() {
+    let world = World::on_sqlite().await;
+    let visitor = Visitor::of(&world, "key").await;
+    let tried = |body: Value| world.call("POST", "/v1/portal/try").by(&visitor.token).json(&body);
+    let (_, other) = visitor.stage.shared_key("outside").await;
+    for (wrong, pointer) in [
+        (json!({"method": "GET", "path": "/", "key": other["key"]}), "/key"),
+        (json!({"method": "GET", "path": "/", "key": "nonsense"}), "/key"),
+        (json!({"method": "GET", "path": "/", "secret": "a guess"}), "/secret"),
+        (json!({"method": "CONNECT", "path": "/", "key": visitor.key}), "/method"),
+        (json!({"method": "GET", "path": "http://169.254.169.254/", "key": visitor.key}), "/path"),
+        (json!({"method": "GET", "path": "/\r\nHost: x", "key": visitor.key}), "/path"),
+        (
+            json!({"method": "GET", "path": "/", "headers": [{"name": "Host", "value": "x"}]}),
+            "/headers/0/name",
+        ),
+        (
+            json!({"method": "GET", "path": "/", "headers": [{"name": "X-API-Key", "value": "x"}]}),
+            "/headers/0/name",
+        ),
+        (json!({"method": "GET", "path": "/", "url": "http://x"}), "/url"),
+        (json!({"path": "/"}), "/method"),
+    ] {
+        let answer = tried(wrong.clone()).send().await;
+        assert_eq!((answer.status, answer.pointers()), (422, vec![pointer.to_owned()]), "{wrong}: {answer}");
+    }
+    let good = json!({"method": "GET", "path": "/", "key": visitor.key});
+    refused(&tried(good.clone()).send().await, 503, "gateway_unavailable");
+    let cookie = visitor.session().await;
+    let by_session = world.call("POST", "/v1/portal/try").header("cookie", &cookie).json(&good);
+    refused(&by_session.header("sec-fetch-site", "cross-site").send().await, 401, "unauthenticated");
+    let mut slowed = false;
+    for _ in 0..130 {
+        slowed |=
+            tried(json!({"method": "GET", "path": "/", "secret": "a guess"})).send().await.status == 429;
+    }
+    assert!(slowed, "who guesses is slowed");
 }

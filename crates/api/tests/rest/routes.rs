@@ -375,6 +375,17 @@ impl<'w> Stage<'w> {
                 let api = self.world.api(&slug, &self.group, &self.template).await;
                 Ready::new(format!("/v1/apis/{api}"), 204)
             }
+            "PUT /v1/apis/{id}/openapi" => {
+                Ready::new(format!("/v1/apis/{}/openapi", self.api), 200).with(document(&self.fresh()))
+            }
+            "GET /v1/apis/{id}/openapi"
+            | "GET /v1/apis/{id}/openapi/versions"
+            | "GET /v1/apis/{id}/openapi/operations" => {
+                let path = format!("/v1/apis/{}/openapi", self.api);
+                let put = self.world.call("PUT", &path).by(&self.world.owner).json(&document("Orders"));
+                put.expect(200).await;
+                Ready::new(name.replace("{id}", &self.api).trim_start_matches("GET "), 200)
+            }
             "PUT /v1/apis/{id}/exposure" => {
                 let api = self.world.api(&slug, &self.group, &self.template).await;
                 Ready::new(format!("/v1/apis/{api}/exposure"), 200).with(json!({"exposed": false}))
@@ -630,6 +641,18 @@ impl<'w> Stage<'w> {
             ("permission_group_id", self.weak_group().await),
         ]
     }
+}
+
+/// A small OpenAPI document.
+pub(crate) fn document(title: &str) -> Value {
+    json!({
+        "openapi": "3.1.0", "info": {"title": title, "version": "1"}, "servers": [{"url": "https://elsewhere.example"}],
+        "paths": {"/orders/{id}": {
+            "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}],
+            "get": {"operationId": "read", "summary": "Read <b>one</b>", "responses": {"200": {"description": "It."}}},
+            "delete": {"deprecated": true, "responses": {"204": {"description": "Gone."}}},
+        }},
+    })
 }
 
 pub(crate) fn id_of(thing: &Value) -> String {

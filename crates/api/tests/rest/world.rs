@@ -189,5 +189,6 @@ fn api_options(public_url: &str) -> ApiOptions {
         public_url: public_url.to_owned(),
         trusted: TrustedPeers::loopback(),
         body_timeout: claviger_api::BODY_TIMEOUT,
+        trials: None,
     }
 }

@@ -9,14 +9,21 @@ use claviger_service::ambient::{Entropy as _, SystemEntropy};
 
 use super::deciding::Deciding;
 use super::switchboard::Faces;
+use super::trials::Trials;
 use crate::configuration::{Configuration, Dialect};
 
 /// All that answers on the main address.
-pub(super) fn of(service: &Service, configuration: &Configuration, deciding: &Deciding) -> Faces {
+pub(super) fn of(
+    service: &Service,
+    configuration: &Configuration,
+    deciding: &Deciding,
+    trials: Option<Trials>,
+) -> Faces {
     let options = claviger_api::Options {
         public_url: configuration.public_url.clone(),
         trusted: TrustedPeers::new(configuration.doors.trusted.clone()),
         body_timeout: claviger_api::BODY_TIMEOUT,
+        trials: trials.map(|trials| Arc::new(trials) as _),
     };
     Faces {
         rest: claviger_api::Face::new(service.clone(), &SystemEntropy, options),

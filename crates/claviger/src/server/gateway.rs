@@ -16,6 +16,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::deciding::Deciding;
+use super::trials::Trials;
 use super::{faces, listeners};
 use crate::configuration::{Configuration, GatewayOptions};
 
@@ -83,6 +84,11 @@ impl GatewayDoor {
         // It is connected once, and so there is one gateway.
         let _ = self.gateway.set(gateway);
         Ok(())
+    }
+
+    /// For calls that visitors of the portal try, once there is a gateway.
+    pub(super) fn trials(&self) -> Option<Trials> {
+        self.gateway.get().map(|gateway| Trials::through(Arc::clone(gateway)))
     }
 
     /// Lets open calls end; the listener was told to stop.

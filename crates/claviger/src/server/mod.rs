@@ -17,6 +17,7 @@ mod listeners;
 mod signals;
 mod switchboard;
 mod tasks;
+mod trials;
 mod trouble;
 
 use std::sync::Arc;
@@ -128,7 +129,7 @@ impl Opened {
         deciding.begin().await;
         self.gateway.connect(&self.configuration, &deciding)?;
         self.ext_authz.connect(&self.configuration, &deciding);
-        self.switchboard.connect(faces::of(&service, &self.configuration, &deciding));
+        self.switchboard.connect(faces::of(&service, &self.configuration, &deciding, self.gateway.trials()));
         let tasks = Tasks::start(&service, &self.stop);
         tracing::info!(public_url = self.configuration.public_url, "ready");
         Ok(Running { service, opened: self, tasks })

@@ -11,6 +11,7 @@ mod open;
 mod places;
 mod problems;
 mod trace;
+mod trial;
 mod tunnel;
 mod upstreams;
 
@@ -40,6 +41,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::body::GatewayBody;
 pub use self::connector::upstream_tls;
+pub use self::trial::{TrialAnswer, TrialFailure, TrialLimits};
 
 use self::account::Account;
 use self::body::{Direction, Outgoing, Passing};
