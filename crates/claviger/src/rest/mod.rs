@@ -2,6 +2,7 @@
 //! completions; one function makes a request of what was typed, one sends it, one shows the answer.
 
 mod access;
+mod documents;
 mod nouns;
 mod request;
 mod run;
@@ -24,7 +25,9 @@ pub(crate) fn commands(mut program: Command) -> Command {
     for noun in NOUNS {
         program = program.subcommand(noun_command(noun));
     }
-    special::commands(program).mut_subcommand("events", |events| events.subcommand(special::tail_command()))
+    special::commands(program)
+        .mut_subcommand("events", |events| events.subcommand(special::tail_command()))
+        .mut_subcommand("apis", |apis| apis.subcommand(documents::command()))
 }
 
 /// The request that was typed, if what was typed is one; or why it means nothing.

@@ -6,6 +6,7 @@ use clap::ArgMatches;
 use claviger_client::reqwest::Method;
 use serde_json::{Map, Value, json};
 
+use super::documents::Document;
 use super::verb::{Flag, Goes, Kind, Shows, Verb};
 
 /// One command of the REST API, understood.
@@ -36,6 +37,8 @@ pub(super) enum Asks {
     Tail {
         query: Vec<(String, String)>,
     },
+    /// An API's OpenAPI document.
+    Document(Document),
 }
 
 /// A request of the table.
@@ -115,7 +118,7 @@ pub(super) fn parameters_of(
     query
 }
 
-fn path(template: &'static str, matches: &ArgMatches) -> Result<String, String> {
+pub(super) fn path(template: &'static str, matches: &ArgMatches) -> Result<String, String> {
     let mut path = template.to_owned();
     for place in places(template) {
         let value = matches.get_one::<String>(place).map(String::as_str).unwrap_or_default();

@@ -30,6 +30,7 @@ pub(crate) async fn run(request: Request) -> anyhow::Result<Outcome> {
         Asks::Verify { body } => return verify(&client, body, json).await,
         Asks::WhichKey => which_key(&client, json).await,
         Asks::Tail { query } => tail(&client, query, json).await,
+        Asks::Document(document) => document.run(&client, json).await,
     };
     match result {
         Ok(()) => Ok(Outcome::Done),

@@ -4,6 +4,7 @@
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value};
 
+use super::documents;
 use super::nouns::{EVENT_FILTERS, SECRET_COMMANDS};
 use super::request::{Asks, Place, Request, parameters_of};
 use super::{flag_argument, place_arguments};
@@ -29,6 +30,13 @@ pub(super) fn request(name: &str, matches: &ArgMatches) -> Result<Option<Request
             Some(("tail", matches)) => {
                 (Asks::Tail { query: parameters_of(EVENT_FILTERS.iter(), matches) }, matches)
             }
+            _ => return Ok(None),
+        },
+        "apis" => match matches.subcommand() {
+            Some(("openapi", matches)) => match documents::request(matches)? {
+                Some(request) => request,
+                None => return Ok(None),
+            },
             _ => return Ok(None),
         },
         _ => return Ok(None),

@@ -102,6 +102,17 @@ fn secrets_are_no_arguments() {
 }
 
 #[test]
+fn documents_come_and_go_as_files() {
+    let Asks::Document(asked) = typed("apis openapi put orders o.yaml --if-match \"e\"").unwrap().asks else {
+        panic!("no document")
+    };
+    assert!(format!("{asked:?}").contains("/v1/apis/orders/openapi"), "{asked:?}");
+    assert_eq!(verb("apis openapi operations orders --limit 5").path, "/v1/apis/orders/openapi/operations");
+    assert!(typed("apis openapi put orders").is_err() && typed("apis openapi").is_err());
+    assert!(typed("apis openapi put orders o.txt --format xml").is_err());
+}
+
+#[test]
 fn what_is_missing_or_wrong_is_said() {
     for (line, said) in [
         ("apis create --name Orders", "--slug is missing"),
@@ -131,8 +142,15 @@ fn names_of_verbs_and_flags_are_plain_and_none_is_twice() {
 }
 
 /// Routes that no row of the table reaches, and why.
-const WITHOUT_A_ROW: [(&str, &str, &str); 9] = [
+const WITHOUT_A_ROW: [(&str, &str, &str); 16] = [
     ("POST", "/v1/nodes/join", "`claviger gateway join` reads the token from standard input"),
+    ("GET", "/v1/apis/{}/openapi", "`claviger apis openapi get` prints the document itself"),
+    ("PUT", "/v1/apis/{}/openapi", "`claviger apis openapi put` sends a file"),
+    ("GET", "/v1/apis/{}/openapi/versions", "`claviger apis openapi versions`, below the noun"),
+    ("GET", "/v1/apis/{}/openapi/operations", "`claviger apis openapi operations`, below the noun"),
+    ("GET", "/v1/portal/openapi", "for those who have a link and no service key"),
+    ("GET", "/v1/portal/operations", "for those who have a link and no service key"),
+    ("POST", "/v1/portal/try", "for those who have a link and no service key"),
     ("POST", "/v1/verify", "`claviger verify -` reads the credential from standard input"),
     ("POST", "/v1/verify/batch", "for programs: a shell asks once for each line"),
     ("POST", "/v1/which-key", "`claviger which-key -` reads the value from standard input"),
