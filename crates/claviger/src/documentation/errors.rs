@@ -62,6 +62,8 @@ const PROBLEMS: &[(&str, u16, &str)] = &[
     ("database_unavailable", 503, "The database is away; whether a write happened is unknown."),
     ("behind", 503, "The node has not read the log that far yet."),
     ("not_initialised", 503, "Run `claviger init`."),
+    ("gateway_unavailable", 503, "This server has no gateway that a call could be tried through."),
+    ("trial_timed_out", 503, "The API did not begin to answer a call that was tried."),
 ];
 
 /// When a decision's code applies.
