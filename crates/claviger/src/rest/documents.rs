@@ -1,7 +1,7 @@
 //! `apis openapi`: an API's OpenAPI document, which comes and goes as a file.
 
 use std::io::{self, IsTerminal as _, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Arg, ArgMatches, Command};
@@ -147,7 +147,7 @@ impl Document {
     }
 }
 
-fn read(file: &PathBuf) -> anyhow::Result<Vec<u8>> {
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     if file.as_os_str() != "-" {
         return std::fs::read(file).with_context(|| file.display().to_string());
     }
@@ -170,7 +170,7 @@ fn write(bytes: &[u8], output: Option<PathBuf>) -> anyhow::Result<()> {
 }
 
 /// The notation by the file's name, or else by how it begins.
-fn guessed(file: &PathBuf, bytes: &[u8]) -> &'static str {
+fn guessed(file: &Path, bytes: &[u8]) -> &'static str {
     match file.extension().and_then(|ending| ending.to_str()) {
         Some(ending) if ending.eq_ignore_ascii_case("json") => "json",
         Some(ending) if ["yaml", "yml"].iter().any(|yaml| ending.eq_ignore_ascii_case(yaml)) => "yaml",
@@ -195,7 +195,7 @@ mod tests {
             ("-", "openapi: 3.1.0", "yaml"),
             ("a.txt", "", "yaml"),
         ] {
-            assert_eq!(guessed(&PathBuf::from(file), text.as_bytes()), notation, "{file} {text}");
+            assert_eq!(guessed(Path::new(file), text.as_bytes()), notation, "{file} {text}");
         }
     }
 }
