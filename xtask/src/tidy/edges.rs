@@ -62,9 +62,9 @@ impl Edges {
 
 /// The packages in a cell: what stands in backticks, ours by their folders' names.
 fn names(cell: &str) -> Vec<String> {
-    const FOLDERS: [&str; 15] = [
-        "api", "client", "console", "domain", "edge", "egress", "git", "keeper", "limits", "node", "service",
-        "store", "testkit", "verify", "wire",
+    const FOLDERS: [&str; 16] = [
+        "api", "client", "console", "domain", "edge", "egress", "git", "keeper", "limits", "node", "openapi",
+        "service", "store", "testkit", "verify", "wire",
     ];
     let spans = markdown::code_spans(cell).into_iter().map(|(_, span)| span);
     spans
