@@ -244,6 +244,11 @@ impl Repository {
         self.git_with(arguments, b"")
     }
 
+    /// Whether `git` does well with it.
+    pub fn would(&self, arguments: &[&str]) -> bool {
+        self.command(arguments).output().expect("run git").status.success()
+    }
+
     /// What `git` says to this input.
     #[track_caller]
     pub fn git_with(&self, arguments: &[&str], input: &[u8]) -> String {

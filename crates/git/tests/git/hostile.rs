@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use claviger_domain::git::GitFailure;
+use claviger_domain::git::{Branch, DocumentPath, GitFailure};
 use claviger_egress::{Egress, Rules};
 use claviger_git::{Expected, Limits};
 use claviger_testkit::GitHost;
@@ -167,4 +167,40 @@ async fn no_program_but_git_and_ssh_is_started_and_none_has_an_environment_of_ou
     job.await.expect("all pushed");
     let seen: Vec<&str> = seen.iter().map(String::as_str).collect();
     assert_eq!(seen, ["git", "ssh"]);
+}
+
+/// Texts of what Git's rules are about, the same in each run.
+fn texts() -> impl Iterator<Item = String> {
+    const PIECES: [&str; 16] =
+        ["a", "b", "-", ".", "..", "/", "//", "@", "@{", ".lock", "~", "^", " ", "HEAD", "\u{fc}", "*"];
+    let mut chance = noise(4_000).into_iter();
+    std::iter::from_fn(move || {
+        let length = chance.next()? % 5 + 1;
+        let piece = |byte: u8| PIECES[usize::from(byte) % PIECES.len()];
+        Some((0..length).filter_map(|_| chance.next().map(piece)).collect())
+    })
+}
+
+#[test]
+fn what_passes_as_a_branch_or_a_path_is_one_to_git() {
+    let host = GitHost::start();
+    let repository = host.empty_repository("orders.git");
+    let blob = repository.keep(b"x");
+    let (mut branches, mut paths) = (0, 0);
+    for text in texts() {
+        if let Ok(branch) = text.parse::<Branch>() {
+            branches += 1;
+            assert_eq!(repository.git(&["check-ref-format", "--branch", branch.as_str()]), text);
+        } else {
+            // Names that Git itself gives another meaning on its command line.
+            let strict = text.starts_with('-') || matches!(text.as_str(), "HEAD" | "@");
+            assert!(strict || !repository.would(&["check-ref-format", "--branch", &text]), "{text:?}");
+        }
+        if let Ok(path) = text.parse::<DocumentPath>() {
+            paths += 1;
+            repository.git(&["read-tree", "--empty"]);
+            repository.git(&["update-index", "--add", "--cacheinfo", &format!("100644,{blob},{path}")]);
+        }
+    }
+    assert!(branches > 50 && paths > 50, "{branches} branches and {paths} paths");
 }
