@@ -8,6 +8,7 @@
 
 mod books;
 mod chain;
+mod signatures;
 mod writer;
 
 use std::fs::File;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use books::{Differences, Reveal, compare};
 pub use chain::ChainError;
 pub(crate) use chain::{Scan, scan};
+pub use signatures::{KnownPair, Oddity, odd_signatures};
 pub(crate) use writer::Journal;
 #[cfg(test)]
 pub(crate) use writer::full_disk;
