@@ -76,11 +76,7 @@ mod tests {
 
     #[test]
     fn each_signature_needs_a_pair_of_the_log_that_may_be_used_so() {
-        let pair = |row: &str, key_use, deleted| KnownPair {
-            row: row.into(),
-            uses: vec![key_use],
-            deleted,
-        };
+        let pair = |row: &str, key_use, deleted| KnownPair { row: row.into(), uses: vec![key_use], deleted };
         let pairs = [pair("kp_1", KeyUse::Jwt, None), pair("kp_2", KeyUse::Git, Some(at(0)))];
         let signings = [
             signing("kp_1", KeyUse::Jwt, 0),

@@ -2,7 +2,7 @@
 //! may be signed.
 
 use anyhow::Context as _;
-use claviger_domain::event::{EventBody, Position};
+use claviger_domain::event::{Event, EventBody, Position};
 use claviger_domain::time::Timestamp;
 use claviger_keeper::journal::{self, Book, KnownPair, Oddity, Reveal};
 use claviger_store::Store;
@@ -48,8 +48,10 @@ fn signatures(book: &Book, pairs: &[KnownPair], seen: &mut Examination) {
         );
         Finding::error("keeper", detail)
     });
-    let agree =
-        format!("the journal's {} signatures are by key pairs that may be used for them", book.signings.len());
+    let agree = format!(
+        "the journal's {} signatures are by key pairs that may be used for them",
+        book.signings.len()
+    );
     seen.note(agree, findings.collect());
 }
 
@@ -116,7 +118,7 @@ async fn read(store: &Store) -> anyhow::Result<Log> {
 }
 
 impl Log {
-    fn learn(&mut self, event: &LoggedEvent) {
+    fn learn(&mut self, event: &Event) {
         match &event.event.body {
             EventBody::KeySetRetrieved { .. } => {
                 let actor = event.event.actor.id.clone().unwrap_or_default();
