@@ -26,6 +26,8 @@ mod seconds;
 mod secrets;
 #[path = "cli/shell.rs"]
 mod shell;
+#[path = "cli/signing.rs"]
+mod signing;
 #[path = "cli/workspace.rs"]
 mod workspace;
 
