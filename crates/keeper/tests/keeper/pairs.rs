@@ -167,3 +167,26 @@ fn others_are_answered_while_a_pair_is_made() {
         assert!(answered > 10, "{answered} signatures while two pairs of RSA were made");
     });
 }
+
+#[test]
+fn a_keeper_that_dies_while_it_makes_a_pair_or_signs_costs_that_request() {
+    let folder = folder();
+    let keeper = spawn(options(folder.path()));
+    let made = make(&keeper, Algorithm::Ed25519);
+    for round in 1..=2 {
+        // It holds still, so that what is asked now is surely not answered before its death.
+        signal(&keeper, rustix::process::Signal::STOP);
+        std::thread::scope(|scope| {
+            let new = MakePair { place: PAIR, algorithm: Algorithm::EcdsaP256 };
+            let keeper = &keeper;
+            let asked = match round {
+                1 => scope.spawn(move || keeper.make_pair(new).map(drop)),
+                _ => scope.spawn(|| keeper.sign_jwt(sign(&made.sealed, Algorithm::Ed25519)).map(drop)),
+            };
+            signal(keeper, rustix::process::Signal::KILL);
+            assert_eq!(asked.join().expect("no panic"), Err(KeeperError::Unavailable));
+        });
+        wait_for("a new keeper", || keeper.status().restarts == round && keeper.status().available);
+        assert!(keeper.sign_jwt(sign(&made.sealed, Algorithm::Ed25519)).is_ok());
+    }
+}

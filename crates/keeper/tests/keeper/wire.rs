@@ -1,19 +1,22 @@
 //! The process spoken to in bare bytes: what no client of ours would send.
 
-use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
+use std::io::{IoSlice, Read as _, Write as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use crate::support::*;
 
 const SEAL: u8 = 1;
 const KEYS: u8 = 3;
 const HEALTH: u8 = 4;
+const AGENT: u8 = 10;
 const OPENED: u8 = 130;
 const KEYS_GIVEN: u8 = 131;
 const HEALTHY: u8 = 132;
@@ -125,6 +128,33 @@ fn an_unknown_version_and_an_impossible_length_stop_it() {
         assert_eq!(bare.answer(), None, "{wrong:?}");
         bare.ends();
     }
+}
+
+/// Sends bytes with files beside them, as an agent's listener comes.
+fn send_with_files(socket: &UnixStream, bytes: &[u8], files: &[BorrowedFd<'_>]) {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+    let mut beside = SendAncillaryBuffer::new(&mut space);
+    assert!(beside.push(SendAncillaryMessage::ScmRights(files)));
+    sendmsg(socket, &[IoSlice::new(bytes)], &mut beside, SendFlags::NOSIGNAL).expect("sent");
+}
+
+#[test]
+fn files_beside_a_message_that_is_not_about_them_are_closed() {
+    let folder = folder();
+    let mut bare = Bare::started(folder.path());
+    let (files, _other) = UnixStream::pair().expect("a pair");
+    let file = files.as_fd();
+    let held = |bare: &Bare| std::fs::read_dir(format!("/proc/{}/fd", bare.child.id())).map(Iterator::count);
+    let before = held(&bare);
+    // One too many for any message, beside one that wants none, and beside an agent's that does not read.
+    for (kind, wanted) in [(HEALTH, HEALTHY), (AGENT, REFUSED), (SEAL, REFUSED)].into_iter().cycle().take(60)
+    {
+        send_with_files(&bare.socket, &frame(1, kind, b""), &[file, file, file]);
+        assert_eq!(bare.answer().expect("an answer").0, wanted);
+    }
+    // They are closed when the next message is read. Whoever may not look has no count before either.
+    assert_eq!(bare.ask(HEALTH, &[]).expect("an answer").0, HEALTHY);
+    assert_eq!(held(&bare).ok(), before.ok());
 }
 
 proptest! {
