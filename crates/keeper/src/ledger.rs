@@ -1,26 +1,19 @@
-//! The ceilings: how many values of one purpose may be opened within an hour, by one actor and by all
-//! together. The count is rebuilt from the journal at start, so that a kill forgets nothing.
+//! The ceilings: how many values of one purpose may be opened within an hour, or how many signatures made for
+//! one use, by one actor and by all together. The count is rebuilt from the journal at start, so that a kill forgets nothing.
 
 use std::collections::{HashMap, VecDeque};
 
 use claviger_domain::time::Timestamp;
 
-/// The window that openings are counted in.
+/// The window that is counted in.
 const WINDOW_SECONDS: i64 = 3_600;
 
-/// How many openings an hour allows.
+/// How many openings, or signatures, an hour allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ceilings {
-    /// By one actor. 30 if nothing else is configured.
     pub per_actor: u32,
-    /// By all together. 1,000 if nothing else is configured.
+    /// By all actors.
     pub together: u32,
-}
-
-impl Default for Ceilings {
-    fn default() -> Self {
-        Self { per_actor: 30, together: 1_000 }
-    }
 }
 
 /// A ceiling is reached; in so many seconds there is room again.

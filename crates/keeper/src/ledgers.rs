@@ -21,7 +21,7 @@ pub struct AllCeilings {
 impl Default for AllCeilings {
     fn default() -> Self {
         Self {
-            reveals: Ceilings::default(),
+            reveals: Ceilings { per_actor: 30, together: 1_000 },
             git_signatures: Ceilings { per_actor: 1_000, together: 10_000 },
             jwt_signatures: Ceilings { per_actor: 10_000, together: 100_000 },
         }

@@ -2,8 +2,9 @@
 //!
 //! It holds the master key and the root secret that the master key seals, derives a key for each purpose
 //! from that, and answers a handful of messages typed by purpose over the socket pair it inherited. Every
-//! opening is written to its own chained journal, and synced, before the answer leaves; ceilings bound how
-//! many there are in an hour. There is no other door: no async runtime, no HTTP, no SQL.
+//! opening and signature is written to its own chained journal, and synced, before the answer leaves; ceilings
+//! bound how many there are in an hour. There is one other door, an ssh-agent for one sign-in at a time, and no
+//! more: no async runtime, no HTTP, no SQL.
 //!
 //! Three parts may be named from outside: [`client`], which starts the process and asks it; [`process`],
 //! which is the process; and [`journal`], with which `doctor` compares the keeper's book with the log.

@@ -21,7 +21,13 @@ impl Memory {
     /// or those over a process that may be dumped.
     #[track_caller]
     pub fn of(process: u32) -> Self {
-        Self::read(process).unwrap_or_else(|error| panic!("read the memory of process {process}: {error}"))
+        Self::read(process).unwrap_or_else(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => panic!(
+                "the memory of process {process} is closed to this test, as it is to every other process of \
+                 the user: run the test as root, or with CAP_SYS_PTRACE"
+            ),
+            _ => panic!("read the memory of process {process}: {error}"),
+        })
     }
 
     fn read(process: u32) -> io::Result<Self> {
