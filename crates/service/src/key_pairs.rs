@@ -3,8 +3,6 @@
 
 mod access;
 mod acl;
-#[expect(dead_code, reason = "the Git integration attaches and uses pairs by it")]
-pub(crate) mod attach;
 mod make;
 mod tokens;
 
