@@ -50,8 +50,9 @@ impl Door {
     pub(crate) fn stand(&self, sign: &mut dyn FnMut(&SignIn<'_>) -> Option<Vec<u8>>) {
         let mut connections = 0;
         while connections < MOST_CONNECTIONS && self.wait_for(&self.listener).is_ok() {
-            let Ok((stream, _)) = self.listener.accept() else { continue };
+            // One who can't be let in counts too: where nothing can be accepted, nothing is tried for ever.
             connections += 1;
+            let Ok((stream, _)) = self.listener.accept() else { continue };
             if is_own(&stream) && self.serve(stream, sign).is_err() {
                 return;
             }
