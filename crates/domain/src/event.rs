@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use crate::apis::{ApiDocument, ApiPermission, ApiSettings, AuthType};
 use crate::credential::Masked;
+use crate::git::HostKey;
+use crate::git_integrations::{GitSettings, IntegrationOf, SyncPoint};
 use crate::id::{
     ApiId, ApplicationId, EnvironmentId, EventId, GroupId, KeyId, KeyPairId, KeySetId, MemberId, NodeId,
     OrganizationId, PermissionGroupId, PolicyTemplateId, RoleGrantId, ServiceKeyId, SharedKeyId,
@@ -236,6 +238,13 @@ events! {
     KeyPairAccessGranted(key_pair_id: KeyPairId) = "key_pair.access_granted" { grant: Grant, }
     KeyPairAccessRevoked(key_pair_id: KeyPairId) = "key_pair.access_revoked" { grantee: Grantee, }
     KeyPairDeleted(key_pair_id: KeyPairId) = "key_pair.deleted" {}
+    GitIntegrationCreated(api_id: IntegrationOf) = "git_integration.created" { organization_id: OrganizationId, group_id: GroupId, settings: Box<GitSettings>, }
+    GitIntegrationUpdated(api_id: IntegrationOf) = "git_integration.updated" { settings: Box<GitSettings>, }
+    GitIntegrationHostKeyPinned(api_id: IntegrationOf) = "git_integration.host_key_pinned" { host_key: HostKey, fingerprint: String, }
+    GitIntegrationHostKeyRemoved(api_id: IntegrationOf) = "git_integration.host_key_removed" {}
+    GitIntegrationPulled(api_id: IntegrationOf) = "git_integration.pulled" { sync: Box<SyncPoint>, }
+    GitIntegrationPushed(api_id: IntegrationOf) = "git_integration.pushed" { sync: Box<SyncPoint>, }
+    GitIntegrationDeleted(api_id: IntegrationOf) = "git_integration.deleted" {}
     NodeTokenIssued(node_id: NodeId) = "node.token_issued" { name: Name, expires_at: Timestamp, }
     NodeEnrolled(node_id: NodeId) = "node.enrolled" { name: Name, }
     NodeRemoved(node_id: NodeId) = "node.removed" {}
@@ -419,6 +428,7 @@ subjects! {
     ServiceKey(ServiceKeyId) = "service_key",
     SharedKey(SharedKeyId) = "shared_key",
     KeyPair(KeyPairId) = "key_pair",
+    GitIntegration(IntegrationOf) = "git_integration",
     Node(NodeId) = "node",
 }
 

@@ -10,6 +10,7 @@ pub mod decision;
 pub mod environments;
 pub mod event;
 pub mod git;
+pub mod git_integrations;
 pub mod groups;
 pub mod id;
 pub mod jobs;

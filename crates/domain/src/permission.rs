@@ -103,6 +103,13 @@ permissions! {
     SharedKeysClearSecret = "shared_keys:clear_secret", "Clear the secret of an outside key.";
     SharedKeysPortalLink = "shared_keys:portal_link", "Make or withdraw the portal link of an outside key.";
     SharedKeysRetrieve = "shared_keys:retrieve", "Retrieve the credentials of a shared key.";
+    GitIntegrationsRead = "git_integrations:read", "See the Git integrations of APIs.";
+    GitIntegrationsUpdate = "git_integrations:update", "Set up or change the Git integration of an API.";
+    GitIntegrationsDelete = "git_integrations:delete", "Remove the Git integration of an API.";
+    GitIntegrationsTest = "git_integrations:test", "Try a Git integration before it is saved.";
+    GitIntegrationsPull = "git_integrations:pull", "Pull the OpenAPI document of an API from Git.";
+    GitIntegrationsPush = "git_integrations:push", "Push the OpenAPI document of an API to Git.";
+    GitIntegrationsHostKey = "git_integrations:host_key", "Forget the pinned key of a Git host.";
     JobsRead = "jobs:read", "See the jobs of APIs, such as pulls and pushes, and how they ended.";
     KeyPairsRead = "key_pairs:read", "See the key pairs that one has access to.";
     KeyPairsCreate = "key_pairs:create", "Make a key pair.";

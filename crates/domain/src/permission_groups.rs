@@ -115,7 +115,7 @@ impl DefaultRole {
             ),
             Self::GroupAdmin => match collection {
                 "apis" | "applications" | "subscriptions" | "key_sets" | "service_keys" | "shared_keys"
-                | "jobs" => act != "act_for",
+                | "git_integrations" | "jobs" => act != "act_for",
                 "key_pairs" => act != "administer",
                 "role_grants" | "keys" | "verify" => true,
                 "groups" => matches!(act, "read" | "update"),
@@ -125,7 +125,7 @@ impl DefaultRole {
                 _ => false,
             },
             Self::Contributor => match collection {
-                "apis" | "applications" | "shared_keys" => act != "delete",
+                "apis" | "applications" | "shared_keys" | "git_integrations" => act != "delete",
                 "subscriptions" => true,
                 // Access to each pair says which.
                 "key_pairs" => act != "administer",

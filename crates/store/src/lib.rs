@@ -31,6 +31,7 @@ mod applications;
 mod enforcement;
 mod environments;
 mod events;
+mod git_integrations;
 mod groups;
 mod idempotency;
 mod instance;

@@ -23,6 +23,7 @@ pub(crate) const STATEMENTS: &[(&str, &[Statement])] = &[
     ("applications", crate::applications::STATEMENTS),
     ("log", crate::log::STATEMENTS),
     ("environments", crate::environments::STATEMENTS),
+    ("git_integrations", crate::git_integrations::STATEMENTS),
     ("groups", crate::groups::STATEMENTS),
     ("idempotency", crate::idempotency::STATEMENTS),
     ("instance", crate::instance::STATEMENTS),

@@ -1,7 +1,7 @@
 //! Who uses a thing that is to be deleted (surface.md, `in_use`): its users by id and name.
 
 use claviger_domain::id::{
-    ApiId, ApplicationId, EnvironmentId, GroupId, MemberId, OrganizationId, PermissionGroupId,
+    ApiId, ApplicationId, EnvironmentId, GroupId, KeyPairId, MemberId, OrganizationId, PermissionGroupId,
     PolicyTemplateId,
 };
 use claviger_domain::refusal::User;
@@ -73,6 +73,9 @@ statements! {
              JOIN applications ON applications.id = subscriptions.application_id \
              WHERE subscriptions.api_id = $1 AND subscriptions.status IN ('pending', 'active') \
          UNION ALL SELECT id, name FROM shared_keys WHERE api_id = $1 AND deleted_at IS NULL", at_most!());
+    OF_KEY_PAIR = concat!(
+        "SELECT apis.id, apis.name FROM git_integrations JOIN apis ON apis.id = git_integrations.api_id \
+             WHERE git_integrations.key_pair_id = $1", at_most!());
     OF_APPLICATION = concat!(
         "SELECT id, name FROM key_sets WHERE application_id = $1 AND ", living!(),
         " UNION ALL SELECT subscriptions.id, apis.name FROM subscriptions JOIN apis ON apis.id = subscriptions.api_id \
@@ -120,6 +123,8 @@ users! {
     users_of_policy_template(PolicyTemplateId) = OF_POLICY_TEMPLATE;
     /// Live Subscriptions, by their Application's name, and shared keys.
     users_of_api(ApiId) = OF_API;
+    /// APIs whose Git integrations sign in with it.
+    users_of_key_pair(KeyPairId) = OF_KEY_PAIR;
     /// Key Sets that live at `now`, and live Subscriptions, by their API's name.
     users_of_application(ApplicationId, now) = OF_APPLICATION;
 }

@@ -8,6 +8,7 @@ pub mod applications;
 pub mod bulk;
 pub mod environments;
 pub mod events;
+pub mod git_integrations;
 pub mod given;
 pub mod groups;
 pub mod jobs;

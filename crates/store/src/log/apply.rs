@@ -4,6 +4,7 @@ use claviger_domain::apis::Api;
 use claviger_domain::applications::Application;
 use claviger_domain::environments::Environment;
 use claviger_domain::event::{EventBody, NewEvent, Subject};
+use claviger_domain::git_integrations::GitIntegration;
 use claviger_domain::groups::Group;
 use claviger_domain::key_pairs::KeyPair;
 use claviger_domain::members::Member;
@@ -33,6 +34,7 @@ pub(crate) async fn apply(reader: &mut Reader, event: &NewEvent) -> Result<(), S
         Subject::ServiceKey(id) => apply_to::<ServiceKey>(reader, id, event).await,
         Subject::SharedKey(id) => reader.apply_to_shared_key(id, event).await,
         Subject::KeyPair(id) => apply_to::<KeyPair>(reader, id, event).await,
+        Subject::GitIntegration(id) => apply_to::<GitIntegration>(reader, id, event).await,
         // A node's row is its own report; the log says only that it was enrolled and removed.
         Subject::Node(id) => match &event.body {
             EventBody::NodeEnrolled { name, .. } => reader.enrol_node(id, name, event.at).await,

@@ -60,6 +60,7 @@ shadows! {
     ALL_SHARED_KEYS, ONE_SHARED_KEY, COUNT_SHARED_KEYS = "shared_keys", 1, "id = $1";
     ALL_KEY_PAIRS, ONE_KEY_PAIR, COUNT_KEY_PAIRS = "key_pairs", 1, "id = $1";
     ALL_KEY_PAIR_GRANTS, ONE_KEY_PAIR_GRANT, COUNT_KEY_PAIR_GRANTS = "key_pair_grants", 2, "key_pair_id = $1 AND grantee = $2";
+    ALL_GIT_INTEGRATIONS, ONE_GIT_INTEGRATION, COUNT_GIT_INTEGRATIONS = "git_integrations", 1, "api_id = $1";
     ALL_SERVICE_KEY_GROUPS, ONE_SERVICE_KEY_GROUP, COUNT_SERVICE_KEY_GROUPS = "service_key_permission_groups", 2, "service_key_id = $1 AND permission_group_id = $2";
 }
 
