@@ -14,6 +14,7 @@ mod environments;
 mod events;
 mod face;
 mod frame;
+mod git_integrations;
 mod groups;
 mod health;
 mod jobs;

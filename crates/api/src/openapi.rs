@@ -238,11 +238,17 @@ impl Shared<'_> {
             || matches!(self.collection(), Some("verify" | "which-key"))
             || self.path == TRIAL
             || self.signs()
+            || self.tries()
     }
 
     /// Whether what it makes is kept nowhere.
     fn signs(&self) -> bool {
         self.path.ends_with("/sign-jwt")
+    }
+
+    /// Whether it only tries what was typed.
+    fn tries(&self) -> bool {
+        self.path.ends_with("/git-integration/test")
     }
 
     /// `key_sets_revoke`: the collection, then the handler's own name.

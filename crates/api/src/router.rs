@@ -13,9 +13,9 @@ use crate::frame::Frame;
 use crate::openapi::{self, Base};
 use crate::refused::Refused;
 use crate::{
-    api_documents, apis, applications, docs, environments, events, groups, health, jobs, key_pairs, key_sets,
-    members, nodes, organizations, permission_groups, policy_templates, portal, service_keys, shared_keys,
-    subscriptions, usage, verify,
+    api_documents, apis, applications, docs, environments, events, git_integrations, groups, health, jobs,
+    key_pairs, key_sets, members, nodes, organizations, permission_groups, policy_templates, portal,
+    service_keys, shared_keys, subscriptions, usage, verify,
 };
 
 /// What the handlers of `service` share, and all of them under `frame`.
@@ -53,6 +53,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(permission_groups::routes())
         .merge(service_keys::routes())
         .merge(apis::routes())
+        .merge(git_integrations::routes())
         .merge(api_documents::routes())
         .merge(jobs::routes())
         .merge(shared_keys::routes())
@@ -94,6 +95,7 @@ mod tests {
             permission_groups::routes(),
             service_keys::routes(),
             apis::routes(),
+            git_integrations::routes(),
             api_documents::routes(),
             jobs::routes(),
             shared_keys::routes(),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// What every variable of ours begins with.
@@ -31,6 +32,12 @@ pub(crate) fn own_command() -> String {
         Some(found) if found == own => NAME.to_owned(),
         _ => own.display().to_string(),
     }
+}
+
+/// Where programs are looked for.
+#[expect(clippy::disallowed_methods, reason = "the one place of the program that asks for variables")]
+pub(crate) fn search_path() -> OsString {
+    env::var_os("PATH").unwrap_or_default()
 }
 
 /// The folder of the user's own configuration, as the XDG specification has it.

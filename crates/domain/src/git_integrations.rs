@@ -110,7 +110,8 @@ impl GitIntegration {
 
     /// Whether the API's document is another than that which was pulled or pushed last. None is no edit.
     pub fn has_local_edits(&self, document: Option<&DocumentDigest>) -> bool {
-        document.is_some_and(|document| self.synced.as_ref().is_none_or(|synced| synced.document != *document))
+        document
+            .is_some_and(|document| self.synced.as_ref().is_none_or(|synced| synced.document != *document))
     }
 
     /// May what the host has take the place of the API's document (product.md B4)?

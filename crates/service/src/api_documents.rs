@@ -84,6 +84,11 @@ fn tag(sha256: &impl std::fmt::Display) -> String {
 }
 
 impl ReadDocument {
+    /// By which its bytes are known.
+    pub(crate) const fn digest(&self) -> DocumentDigest {
+        self.sha256
+    }
+
     /// What making it the API's document is in the log; `None`: it is that already.
     pub(crate) fn event(&self, api: &Api, source: DocumentSource) -> Option<EventBody> {
         if api.document.as_ref().is_some_and(|present| present.sha256 == self.sha256) {

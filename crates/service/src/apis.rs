@@ -179,6 +179,9 @@ impl Service {
                 let present = write.api_to(api, Permission::ApisDelete).await?;
                 write.check_api_match(&present).await?;
                 let users = write.tx.users_of_api(present.id).await?;
+                if users.is_empty() {
+                    write.remove_integration_of(&present).await?;
+                }
                 write.delete(present.place(), users, EventBody::ApiDeleted { api_id: present.id }).await
             })
         })

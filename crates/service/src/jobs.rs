@@ -1,5 +1,7 @@
 //! Jobs: work that goes on after its request was answered with 202 (product.md B3).
 
+mod run;
+
 use claviger_domain::id::JobId;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::Refusal;
@@ -7,6 +9,8 @@ use claviger_domain::time::Timestamp;
 use claviger_store::{JobFilter, JobSort};
 use claviger_wire::Page;
 use claviger_wire::jobs as wire;
+
+pub(crate) use run::{JobResult, Jobs};
 
 use crate::apis::api_ids;
 use crate::error::Error;

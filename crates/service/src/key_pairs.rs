@@ -102,9 +102,10 @@ impl Service {
         let written = self.write(request, "key_pair_delete", Status::Deleted, |write| {
             Box::pin(async move {
                 let pair = write.key_pair_to(id, KeyPairAct::Delete).await?;
+                let users = write.tx.users_of_key_pair(id).await?;
                 write.tx.discard_sealed_row(&id.to_string()).await?;
                 let event = EventBody::KeyPairDeleted { key_pair_id: id };
-                write.delete(pair.place(), Vec::new(), event).await
+                write.delete(pair.place(), users, event).await
             })
         });
         self.published(written.await).await

@@ -83,6 +83,8 @@ pub enum Outcome<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     Created,
+    /// It goes on as a job.
+    Accepted,
     Done,
     Deleted,
 }
@@ -92,6 +94,7 @@ impl Status {
     pub const fn code(self) -> u16 {
         match self {
             Self::Created => 201,
+            Self::Accepted => 202,
             Self::Done => 200,
             Self::Deleted => 204,
         }
@@ -100,6 +103,7 @@ impl Status {
     pub const fn from_code(code: i64) -> Option<Self> {
         match code {
             201 => Some(Self::Created),
+            202 => Some(Self::Accepted),
             200 => Some(Self::Done),
             204 => Some(Self::Deleted),
             _ => None,

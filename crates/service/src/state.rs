@@ -21,7 +21,9 @@ use crate::api_documents;
 use crate::cursor::CursorKey;
 use crate::error::{Error, Unavailable};
 use crate::follow::Follower;
+use crate::git_integrations::Git;
 use crate::instance::{self, StartError};
+use crate::jobs::Jobs;
 use crate::key_pairs::Published;
 use crate::usage::{UsageReporter, UsageRetention};
 
@@ -49,6 +51,8 @@ pub(crate) struct State {
     pub(crate) published: Published,
     /// Retrievals that go on when their caller has hung up.
     pub(crate) retrievals: TaskTracker,
+    /// Pulls and pushes, which go on after their requests.
+    pub(crate) jobs: Jobs,
     /// How many OpenAPI documents are read at once: each takes the room of many times its size.
     pub(crate) documents: Semaphore,
     /// Hands in what the meters counted.
@@ -78,6 +82,8 @@ pub struct Options {
     pub public_url: String,
     /// For how long what is counted about calls is kept.
     pub usage_retention: UsageRetention,
+    /// What pulls and pushes OpenAPI documents.
+    pub git: Git,
 }
 
 impl fmt::Debug for Service {
@@ -109,6 +115,7 @@ impl Service {
             sign_in_failures: Failures::new(options.failures_per_minute),
             published: Published::default(),
             retrievals: TaskTracker::new(),
+            jobs: Jobs::default(),
             documents: Semaphore::new(api_documents::AT_ONCE),
             reporter: UsageReporter::new(format!("{} {}", options.node_id, clock.now().as_micros())),
             instance_id: instance.instance_id,

@@ -28,6 +28,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (9, "key_pairs", include_str!("../migrations/0009_key_pairs.sql")),
     (10, "jobs", include_str!("../migrations/0010_jobs.sql")),
     (11, "api_documents", include_str!("../migrations/0011_api_documents.sql")),
+    (12, "git_integrations", include_str!("../migrations/0012_git_integrations.sql")),
 ];
 
 /// How a line begins that a new section of a file follows, and how it ends if the section is one database's own.

@@ -3,9 +3,12 @@
 
 use std::cell::Cell;
 
-use claviger_domain::event::ActorRef;
-use claviger_domain::id::{JobId, NodeId};
+use claviger_domain::event::{ActorRef, EventBody, NewEvent};
+use claviger_domain::git::HostKey;
+use claviger_domain::git_integrations::IntegrationOf;
+use claviger_domain::id::{EventId, JobId, NodeId};
 use claviger_domain::jobs::{Job, JobKind};
+use claviger_domain::scope::Place;
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call};
@@ -390,8 +393,71 @@ impl<'w> Stage<'w> {
                 let api = self.world.api(&slug, &self.group, &self.template).await;
                 Ready::new(format!("/v1/apis/{api}/exposure"), 200).with(json!({"exposed": false}))
             }
-            _ => return self.templates_and_environments(name).await,
+            _ => return self.git_integrations(name).await,
         })
+    }
+
+    async fn git_integrations(&self, name: &str) -> Option<Ready> {
+        if !name.contains("/git-integration") {
+            return self.templates_and_environments(name).await;
+        }
+        let pair = json!({"name": self.fresh(), "organization_id": self.organization});
+        let pair = id_of(&self.world.post("/v1/key-pairs", &pair).expect(201).await);
+        let api = self.world.api(&self.fresh(), &self.group, &self.template).await;
+        let path = format!("/v1/apis/{api}/git-integration");
+        let put = json!({
+            "address": "git@git.example:orders.git", "branch": "main", "path": "openapi.yaml", "key_pair_id": pair,
+        });
+        if name != "PUT /v1/apis/{id}/git-integration" {
+            self.world.call("PUT", &path).by(&self.world.owner).json(&put).expect(200).await;
+        }
+        let also: &[&str] = &["git_integrations:read", "key_pairs:read"];
+        Some(match name {
+            "GET /v1/apis/{id}/git-integration" => Ready::new(path, 200),
+            "PUT /v1/apis/{id}/git-integration" => Ready::new(path, 200).with(put).also(also),
+            "DELETE /v1/apis/{id}/git-integration" => Ready::new(path, 204).also(also),
+            "POST /v1/apis/{id}/git-integration/test" => {
+                Ready::new(format!("{path}/test"), 200).with(put).also(also)
+            }
+            "POST /v1/apis/{id}/git-integration/pull" => Ready::new(format!("{path}/pull"), 202).also(also),
+            "POST /v1/apis/{id}/git-integration/push" => Ready::new(format!("{path}/push"), 202).also(also),
+            "DELETE /v1/apis/{id}/git-integration/host-key" => {
+                self.pin_host_key(&api).await;
+                Ready::new(format!("{path}/host-key"), 204).also(also)
+            }
+            _ => return None,
+        })
+    }
+
+    /// As a pull does that meets the host.
+    async fn pin_host_key(&self, api: &str) {
+        let host_key: HostKey =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+                .parse()
+                .expect("a key");
+        let now = self.world.service.now();
+        let event = &NewEvent {
+            id: EventId::fresh(now, [u8::try_from(self.count.get() % 256).expect("small"); 10]),
+            at: now,
+            actor: ActorRef::system("test"),
+            source: None,
+            reason: None,
+            place: Place::group(
+                self.organization.parse().expect("an id"),
+                self.group.parse().expect("an id"),
+            ),
+            counterpart: None,
+            body: EventBody::GitIntegrationHostKeyPinned {
+                api_id: IntegrationOf(api.parse().expect("an id")),
+                fingerprint: host_key.fingerprint(),
+                host_key,
+            },
+            private: None,
+        };
+        let store = self.world.service.store();
+        let pinned = store.commit("test", |tx| Box::pin(async move { tx.append(event.clone()).await }));
+        pinned.await.expect("pinned");
+        self.world.service.follow().await.expect("followed");
     }
 
     async fn templates_and_environments(&self, name: &str) -> Option<Ready> {

@@ -8,8 +8,10 @@ use crate::call::Answer;
 use crate::routes::{Ready, Route, Stage, all};
 use crate::world::World;
 
-const PREFIXES: [&str; 15] =
-    ["api", "app", "sub", "pol", "kp", "ks", "key", "shk", "svk", "pg", "org", "grp", "mbr", "evt", "rol"];
+const PREFIXES: [&str; 16] = [
+    "api", "app", "sub", "pol", "kp", "ks", "key", "shk", "svk", "pg", "org", "grp", "mbr", "evt", "rol",
+    "job",
+];
 
 /// The text with every id of a thing of B turned into one that never was.
 fn never(text: &str) -> String {

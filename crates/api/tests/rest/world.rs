@@ -181,6 +181,7 @@ fn options() -> Options {
         limiter: Limiter::alone(),
         public_url: "https://keys.example.com".to_owned(),
         usage_retention: claviger_service::UsageRetention::default(),
+        git: claviger_service::Git::Missing("these tests ask no host".to_owned()),
     }
 }
 

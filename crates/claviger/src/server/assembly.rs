@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use claviger_domain::time::Timestamp;
+use claviger_egress::{Egress, Rules};
+use claviger_git::{Engine, Limits, Programs};
 use claviger_limits::{Limiter, Shared};
 use claviger_service::ambient::{SystemClock, SystemEntropy};
-use claviger_service::{Options, Service, UsageRetention};
+use claviger_service::{Git, Options, Service, UsageRetention};
 use claviger_store::Store;
 
 use super::{data, keeper, listeners};
 use crate::configuration::{Configuration, UsageSettings};
+use crate::environment;
 
 /// Whether somebody has run `init` on this database.
 pub(crate) async fn is_initialised(store: &Store) -> anyhow::Result<bool> {
@@ -31,6 +34,7 @@ pub(crate) async fn assemble(configuration: &Configuration, store: Store) -> any
         limiter: limiter(configuration)?,
         public_url: configuration.public_url.clone(),
         usage_retention: usage_retention(&configuration.usage),
+        git: git(configuration)?,
     };
     let keeper = {
         let process = keeper::options(configuration);
@@ -46,6 +50,21 @@ pub(super) fn limiter(configuration: &Configuration) -> anyhow::Result<Limiter> 
     let Some(url) = &configuration.limits.redis_url else { return Ok(Limiter::alone()) };
     let shared = Shared::new(url.expose()).context("limits.redis_url")?;
     Ok(Limiter::sharing(Arc::new(shared)))
+}
+
+/// What pulls and pushes, if this machine has the programs for it. It goes where the operator allows, and never to
+/// ourselves.
+fn git(configuration: &Configuration) -> anyhow::Result<Git> {
+    let programs = match Programs::on(&environment::search_path()) {
+        Ok(programs) => programs,
+        Err(missing) => return Ok(Git::Missing(missing.to_string())),
+    };
+    let egress = Egress::new(Rules {
+        own_listeners: listeners::own(configuration),
+        allow: configuration.egress.allow.clone(),
+    });
+    let engine = Engine::new(configuration.data_dir.join("git"), programs, egress, Limits::default());
+    Ok(Git::Engine(engine.context("make the folder for Git's jobs")?))
 }
 
 fn usage_retention(settings: &UsageSettings) -> UsageRetention {

@@ -171,6 +171,7 @@ impl Opened {
         upkeep.abort();
         let _ = tokio::join!(main, metrics, self.gateway.close(), self.ext_authz.close());
         if let Some(service) = service {
+            service.end_jobs().await;
             service.end_retrievals().await;
             // Now nobody calls any more.
             if let Err(error) = service.flush_usage().await {

@@ -28,7 +28,8 @@ impl Service {
         let read = self.read_document(SentDocument { bytes: document, format }).await.map_err(broken_off)?;
         let read = &read.map_err(invalid)?;
         let sync = &SyncPoint { commit, blob, document: read.digest() };
-        let kept = self.store().commit("git_pull_keep", |tx| Box::pin(self.keep_pulled(tx, turn, read, sync)));
+        let kept =
+            self.store().commit("git_pull_keep", |tx| Box::pin(self.keep_pulled(tx, turn, read, sync)));
         let (outcome, position) = kept.await.map_err(broken_off)?;
         self.follow_to(position).await.map_err(broken_off)?;
         outcome.map_err(|error| vec![error])

@@ -1,7 +1,7 @@
 //! Pushing: the API's document becomes the file, as one commit on top of the branch, if nobody's work is lost by that
 //! (product.md B3, B4).
 
-use claviger_domain::apis::{DocumentFormat, DocumentDigest};
+use claviger_domain::apis::{DocumentDigest, DocumentFormat};
 use claviger_domain::event::EventBody;
 use claviger_domain::git_integrations::{IntegrationOf, SyncPoint};
 use claviger_domain::jobs::{JobError, JobOutcome};
@@ -45,12 +45,14 @@ impl Service {
         reader: &mut Reader,
         turn: &Turn,
     ) -> Result<(Push, DocumentDigest), Vec<JobError>> {
-        let nothing = || vec![JobError::new("invalid_document", "The API has no document: put or pull one first.")];
+        let nothing =
+            || vec![JobError::new("invalid_document", "The API has no document: put or pull one first.")];
         let present = turn.api.document.as_ref().ok_or_else(nothing)?;
         if present.format == DocumentFormat::Yaml
             && Format::of_path(turn.remote.path.as_str()) == Format::Json
         {
-            let detail = "The document is YAML, and the file's name says JSON: name a file that ends in .yaml.";
+            let detail =
+                "The document is YAML, and the file's name says JSON: name a file that ends in .yaml.";
             return Err(vec![JobError::new("invalid_document", detail)]);
         }
         let DocumentBytes { bytes, document, .. } =
@@ -101,7 +103,7 @@ async fn member_of(reader: &mut Reader, starter: &Starter) -> Result<Option<Memb
 
 fn author(starter: &Starter, member: Option<&Member>) -> Author {
     match member {
-        Some(member) => Author { name: member.name.to_string(), email: member.email.to_string() },
+        Some(member) => Author { name: member.name.to_string(), email: member.email.as_str().to_owned() },
         None => Author { name: starter.actor.name.clone(), email: NO_ADDRESS.to_owned() },
     }
 }
@@ -110,7 +112,7 @@ fn author(starter: &Starter, member: Option<&Member>) -> Author {
 fn message(turn: &Turn, member: Option<&Member>) -> String {
     let key = &turn.starter.actor.name;
     let who = match member {
-        Some(member) => format!("{} <{}>, with the service key {key}", member.name, member.email),
+        Some(member) => format!("{} <{}>, with the service key {key}", member.name, member.email.as_str()),
         None => format!("the service key {key}"),
     };
     format!(

@@ -42,12 +42,15 @@ pub(super) fn told(error: claviger_git::Error) -> JobError {
     match error {
         claviger_git::Error::Failed(Failure { code, detail }) => JobError::new(code.as_str(), detail),
         claviger_git::Error::Agent(error) => match error.downcast_ref::<KeeperError>() {
-            Some(KeeperError::Unavailable) => {
-                JobError::new("keeper_unavailable", "The keeper is away; it is being started again. Try again.")
-            }
+            Some(KeeperError::Unavailable) => JobError::new(
+                "keeper_unavailable",
+                "The keeper is away; it is being started again. Try again.",
+            ),
             Some(KeeperError::TooManySignatures { retry_after_seconds }) => JobError::new(
                 "too_many_signatures",
-                format!("The ceiling of sign-ins within an hour is reached. Try again in {retry_after_seconds} s."),
+                format!(
+                    "The ceiling of sign-ins within an hour is reached. Try again in {retry_after_seconds} s."
+                ),
             ),
             _ => ours(error),
         },

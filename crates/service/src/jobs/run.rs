@@ -41,11 +41,7 @@ pub(crate) struct Jobs {
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self {
-            tasks: TaskTracker::new(),
-            places: Semaphore::new(AT_ONCE),
-            stop: CancellationToken::new(),
-        }
+        Self { tasks: TaskTracker::new(), places: Semaphore::new(AT_ONCE), stop: CancellationToken::new() }
     }
 }
 

@@ -20,8 +20,8 @@ use claviger_limits::Limiter;
 use claviger_service::ambient::{Clock, Entropy};
 use claviger_service::request::Outcome;
 use claviger_service::{
-    Beginning, Caller, Error, IdempotencyClaim, ListParameters, Options, Request, Service, UsageRetention,
-    Written,
+    Beginning, Caller, Error, Git, IdempotencyClaim, ListParameters, Options, Request, Service,
+    UsageRetention, Written,
 };
 use claviger_store::Store;
 use claviger_testkit::{Database, Postgres, keeper_arguments};
@@ -300,6 +300,7 @@ async fn start(url: &str, folder: &Path, clock: &Arc<SetClock>, number: u8) -> S
         limiter: Limiter::alone(),
         public_url: "https://keys.example.com".to_owned(),
         usage_retention: UsageRetention::default(),
+        git: Git::Missing("these tests ask no host".to_owned()),
     };
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let entropy = Arc::new(SeededEntropy::new(number.into()));

@@ -1,6 +1,7 @@
 //! The table of commands: every noun of the REST API that a shell can use, with its verbs.
 
 mod catalog;
+mod git_integrations;
 mod jobs;
 mod key_pairs;
 mod people;
@@ -26,6 +27,7 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &people::PERMISSIONS,
     &people::PERMISSION_GROUPS,
     &people::SERVICE_KEYS,
+    &git_integrations::GIT_INTEGRATIONS,
     &jobs::JOBS,
     &usage::USAGE,
     &people::EVENTS,
