@@ -162,8 +162,9 @@ section! {
 section! {
     /// What connections to addresses obey that others can choose.
     EgressSettings {
-        /// Networks that may be reached although their kind is refused: link-local ones, for upstreams. Metadata
-        /// services and Claviger's own addresses are refused all the same. Networks in CIDR notation.
+        /// Networks that may be reached although their kind is refused: link-local ones, for upstreams; for Git
+        /// hosts private ones and this machine, too. Metadata services and Claviger's own addresses are refused all
+        /// the same. Networks in CIDR notation.
         allow: Vec<IpNet>, Form::List, "[]";
     }
 }

@@ -56,7 +56,10 @@ impl Installation {
 
     #[track_caller]
     pub(super) fn get(&self, path: &str) -> Value {
-        self.good(self.runtime.block_on(self.client.get(path).send::<Value>()).map(|answer| answer.body))
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let query: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        let call = self.client.get(path).query(&query);
+        self.good(self.runtime.block_on(call.send::<Value>()).map(|answer| answer.body))
     }
 
     #[track_caller]

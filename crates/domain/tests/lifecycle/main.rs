@@ -1,6 +1,7 @@
 //! The life of Key Sets and what surrounds them, through the public rules alone.
 
 mod acts;
+mod git_integrations;
 mod key_pairs;
 mod policies;
 mod properties;

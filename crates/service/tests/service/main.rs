@@ -8,6 +8,7 @@ mod apis;
 mod authority;
 mod environments;
 mod events;
+mod git_integrations;
 mod groups;
 mod idempotency;
 mod init;

@@ -6,6 +6,7 @@ mod api_documents;
 mod appending;
 mod beside;
 mod checking;
+mod git_integrations;
 mod jobs;
 mod key_pairs;
 mod limits;
@@ -82,6 +83,7 @@ contract! {
     usage::what_is_old_is_forgotten_in_steps,
     usage::what_nobody_of_ours_wrote_is_left_out,
     usage::what_a_newer_program_wrote_waits_for_one,
+    git_integrations::git_integrations_live_their_lives,
     jobs::jobs_run_end_and_are_forgotten,
     jobs::jobs_are_found_by_what_they_are_at_the_moment,
     jobs::what_a_node_was_at_is_cut_off_when_it_begins_anew,
