@@ -26,6 +26,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(read, update, delete))
         .routes(routes!(replace))
         .routes(routes!(sign_jwt))
+        .routes(routes!(attachments))
         .routes(routes!(acl))
         .routes(routes!(candidates))
         .routes(routes!(grant_everyone, revoke_everyone))
@@ -162,6 +163,23 @@ pub(crate) async fn sign_jwt(
     let (request, body) = asked.with(body);
     let signed = app.service.key_pair_sign_jwt(&request, id, &body).await?;
     Ok(([(CACHE_CONTROL, "no-store")], Shown(signed)).into_response())
+}
+
+/// Reads what a key pair is attached to. An API that the caller can't see is null.
+#[utoipa::path(
+    get,
+    path = "/v1/key-pairs/{id}/attachments",
+    tag = "Key pairs",
+    params(("id" = String, Path, description = "The id.")),
+    responses((status = 200, body = wire::Attachments)),
+    extensions(("x-permission" = json!("key_pairs:read")))
+)]
+pub(crate) async fn attachments(
+    State(app): State<App>,
+    asked: Asked,
+    At(id): At<KeyPairId>,
+) -> Answered<Tagged<wire::Attachments>> {
+    Ok(Tagged(app.service.key_pair_attachments(&asked.request, id).await?))
 }
 
 /// Reads who has access to a key pair.

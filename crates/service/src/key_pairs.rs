@@ -3,6 +3,7 @@
 
 mod access;
 mod acl;
+mod attachments;
 mod make;
 mod tokens;
 
@@ -179,10 +180,12 @@ async fn views(
 ) -> Result<Vec<wire::KeyPair>, Error> {
     let ids: Vec<_> = pairs.iter().map(|pair| pair.id).collect();
     let replaced: HashMap<_, _> = reader.key_pair_replacements(&ids).await?.into_iter().collect();
+    let attached = attachments::of_pairs(reader, accessor, &ids).await?;
     let seen = |pair: &KeyPair| {
         let access = accessor.level(pair)?;
         let replaced_by = replaced.get(&pair.id).copied();
-        let seen = wire::Seen { access, can: accessor.allowed(pair), replaced_by };
+        let attachments = attached.get(&pair.id).cloned().unwrap_or_default();
+        let seen = wire::Seen { access, can: accessor.allowed(pair), replaced_by, attachments };
         Some(wire::KeyPair::new(pair, &seen))
     };
     Ok(pairs.iter().filter_map(seen).collect())

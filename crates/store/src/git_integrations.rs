@@ -2,18 +2,19 @@
 
 use claviger_domain::event::NewEvent;
 use claviger_domain::git_integrations::{GitIntegration, IntegrationOf, PinnedHostKey};
-use claviger_domain::id::ApiId;
+use claviger_domain::id::{ApiId, KeyPairId};
 
 use crate::columns::{Columns, FromRow};
 use crate::error::StoreError;
 use crate::reader::Reader;
 use crate::statements::statements;
 use crate::stored::Stored;
-use crate::value::{json, values};
+use crate::value::{IntoValue as _, json, values};
 
 statements! {
     OF_API = "SELECT api_id, organization_id, group_id, settings, host_key, host_key_pinned_at, synced, synced_at, \
               created_at, updated_at FROM git_integrations WHERE api_id = $1";
+    BY_KEY_PAIRS = "SELECT key_pair_id, api_id FROM git_integrations WHERE key_pair_id IN ($1) ORDER BY created_at, api_id";
     INSERT = "INSERT INTO git_integrations (api_id, organization_id, group_id, key_pair_id, settings, host_key, \
               host_key_pinned_at, synced, synced_at, created_at, updated_at) \
               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
@@ -40,6 +41,17 @@ impl FromRow for GitIntegration {
             created_at: columns.instant()?,
             updated_at: columns.instant()?,
         })
+    }
+}
+
+/// A pair, and an API that it is attached to.
+struct Attached(KeyPairId, ApiId);
+
+impl FromRow for Attached {
+    const TABLE: &'static str = "git_integrations";
+
+    fn from_row(columns: &mut Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self(columns.id()?, columns.id()?))
     }
 }
 
@@ -87,6 +99,16 @@ impl Stored for GitIntegration {
 }
 
 impl Reader {
+    /// The APIs whose integrations sign in with the pairs, each with its pair, the oldest first.
+    pub async fn attached_apis(
+        &mut self,
+        pairs: &[KeyPairId],
+    ) -> Result<Vec<(KeyPairId, ApiId)>, StoreError> {
+        let pairs = pairs.iter().map(|id| id.into_value()).collect();
+        let rows: Vec<Attached> = self.all_among(BY_KEY_PAIRS, values![], pairs).await?;
+        Ok(rows.into_iter().map(|Attached(pair, api)| (pair, api)).collect())
+    }
+
     /// The integration of the API, if it has one.
     pub async fn git_integration(&mut self, id: ApiId) -> Result<Option<GitIntegration>, StoreError> {
         self.optional(OF_API, values![id]).await

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::given::given;
 use crate::mirror::mirrored;
+use crate::scope::Named;
 use crate::service_keys::Creator;
 
 mirrored! {
@@ -64,6 +65,8 @@ pub struct KeyPair {
     /// Whether anybody may read the public half at `/.well-known/jwks.json`; for pairs with the use `jwt`.
     pub public: bool,
     pub public_key: PublicKey,
+    /// What it is attached to; empty: not attached.
+    pub attachments: Vec<Attachment>,
     /// The pair whose place this one is to take.
     pub replaces: Option<String>,
     /// The pair that is to take this one's place.
@@ -75,6 +78,23 @@ pub struct KeyPair {
     pub created_by: Creator,
     #[schema(format = DateTime)]
     pub created_at: String,
+}
+
+/// A thing that uses a pair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = KeyPairAttachment)]
+pub struct Attachment {
+    /// `git_integration`.
+    pub kind: String,
+    /// The API whose thing it is; null: one that the caller can't see.
+    pub api: Option<Named>,
+}
+
+/// All that uses a pair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = KeyPairAttachments)]
+pub struct Attachments {
+    pub items: Vec<Attachment>,
 }
 
 /// The public half, as others take it.
@@ -253,6 +273,8 @@ pub struct Seen {
     pub access: domain::Level,
     pub can: Vec<domain::KeyPairAct>,
     pub replaced_by: Option<KeyPairId>,
+    /// What it is attached to.
+    pub attachments: Vec<Attachment>,
 }
 
 impl KeyPair {
@@ -265,6 +287,7 @@ impl KeyPair {
             uses: pair.uses.iter().copied().map(Into::into).collect(),
             public: pair.public,
             public_key: PublicKey::from(pair),
+            attachments: seen.attachments.clone(),
             replaces: pair.replaces.map(|id| id.to_string()),
             replaced_by: seen.replaced_by.map(|id| id.to_string()),
             access: seen.access.into(),

@@ -27,6 +27,9 @@ impl Stage<'_> {
                 Ready::new(self.key_pair().await, 200).with(json!({"name": self.fresh(), "public": true}))
             }
             "DELETE /v1/key-pairs/{id}" => Ready::new(self.key_pair().await, 204),
+            "GET /v1/key-pairs/{id}/attachments" => {
+                Ready::new(format!("{}/attachments", self.key_pair().await), 200)
+            }
             "POST /v1/key-pairs/{id}/replace" => {
                 Ready::new(format!("{}/replace", self.key_pair().await), 201)
             }

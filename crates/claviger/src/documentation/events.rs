@@ -95,7 +95,10 @@ const SENTENCES: &[(&str, &str)] = &[
     ("key_pair.deleted", "A key pair was deleted, and its private half wiped."),
     ("git_integration.created", "An API's document can be pulled from Git and pushed to it."),
     ("git_integration.updated", "A Git integration leads elsewhere, or was turned on or off."),
-    ("git_integration.host_key_pinned", "A Git host was met for the first time; its key is the one it is known by."),
+    (
+        "git_integration.host_key_pinned",
+        "A Git host was met for the first time; its key is the one it is known by.",
+    ),
     ("git_integration.host_key_removed", "The pinned key of a Git host was forgotten."),
     ("git_integration.pulled", "The file was pulled; it and the API's document are equal."),
     ("git_integration.pushed", "The API's document was pushed; it and the file are equal."),

@@ -31,6 +31,11 @@ impl<'a> Accessor<'a> {
         Ok(Self { authority, holder })
     }
 
+    /// What the caller may do besides.
+    pub(crate) const fn authority(&self) -> &'a Authority {
+        self.authority
+    }
+
     /// The level on this pair, if it may be seen at all.
     pub(crate) fn level(&self, pair: &KeyPair) -> Option<Level> {
         if !self.authority.allows_within(Permission::KeyPairsRead, pair.organization_id) {

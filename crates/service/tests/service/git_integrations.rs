@@ -20,6 +20,7 @@ on_both_databases!(
     a7_attaching_needs_write_access_to_the_pair,
     a7_an_attached_pair_is_used_by_right_on_the_api_and_signs_in_nowhere_else,
     a7_who_has_no_access_sees_a_key_that_can_not_be_seen,
+    a4_a_pair_shows_what_it_is_attached_to_as_far_as_one_sees_that,
     b1_each_act_asks_for_its_own_permission,
     b1_a_pair_is_of_the_apis_organization_and_for_git,
     b3_jobs_are_told_once_bounded_and_end_on_a_machine_without_git,
@@ -175,6 +176,32 @@ async fn a7_who_has_no_access_sees_a_key_that_can_not_be_seen(world: World) {
     let (_, stranger) = colleague(&world, &[Permission::ApisRead]).await;
     let read = async { world.service.git_integration_read(&stranger.request(), &api).await };
     assert_eq!(world.refused(read).await, Refusal::NotFound);
+}
+
+/// What the pair is attached to, as somebody sees it: the ids of APIs, and none for one that can't be seen.
+async fn attachments(world: &World, actor: &Actor, pair: &KeyPair) -> Vec<Option<String>> {
+    let (request, id) = (actor.request(), pair.id.parse().expect("an id"));
+    let read = world.service.key_pair_attachments(&request, id).await.expect("attachments").body;
+    let shown = world.service.key_pair_read(&request, id).await.expect("a pair").body;
+    assert_eq!(shown.attachments, read.items);
+    assert!(read.items.iter().all(|attachment| attachment.kind == "git_integration"));
+    read.items.into_iter().map(|attachment| attachment.api.map(|api| api.id)).collect()
+}
+
+async fn a4_a_pair_shows_what_it_is_attached_to_as_far_as_one_sees_that(world: World) {
+    let api = api(&world).await;
+    let pair = made(&world, json!({"name": "Deploy"})).await;
+    assert_eq!((pair.attachments.clone(), attachments(&world, &world.owner, &pair).await), (vec![], vec![]));
+    put(&world, &world.owner, &api, &typed(&pair, OURS)).await;
+    assert_eq!(attachments(&world, &world.owner, &pair).await, [Some(api.clone())]);
+    let (member, viewer) = colleague(&world, &[Permission::KeyPairsRead]).await;
+    let id = pair.id.parse().expect("an id");
+    let read = async { world.service.key_pair_attachments(&viewer.request(), id).await };
+    assert_eq!(world.refused(read).await, Refusal::NotFound);
+    shared(&world, &pair, member, Level::Read).await;
+    assert_eq!(attachments(&world, &viewer, &pair).await, [None], "an API that can't be seen");
+    fresh(world.service.git_integration_delete(&world.owner.request(), &api).await);
+    assert_eq!(attachments(&world, &viewer, &pair).await, []);
 }
 
 async fn b1_each_act_asks_for_its_own_permission(world: World) {

@@ -58,6 +58,12 @@ pub(super) const KEY_PAIRS: Noun = Noun {
         ]]),
         reading("jwks", "Show the keys that check tokens", "/.well-known/jwks.json"),
         rows(
+            "attachments",
+            "Show what uses a key pair",
+            "/v1/key-pairs/{id}/attachments",
+            &[column("kind", "/kind"), column("API", "/api/id"), column("name", "/api/name")],
+        ),
+        rows(
             "acl",
             "Show who has access",
             "/v1/key-pairs/{id}/acl",
