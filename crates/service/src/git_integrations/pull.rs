@@ -25,7 +25,8 @@ impl Service {
         self.pin_host_key(turn, host_key.as_ref()).await.map_err(broken_off)?;
         let Fetched { commit, blob, document } = result.map_err(|error| vec![told(error)])?;
         let format = Format::of_path(turn.remote.path.as_str());
-        let read = self.read_document(SentDocument { bytes: document, format }).await.map_err(broken_off)?;
+        let read =
+            self.read_document(SentDocument { bytes: document.into(), format }).await.map_err(broken_off)?;
         let read = &read.map_err(invalid)?;
         let sync = &SyncPoint { commit, blob, document: read.digest() };
         let kept =

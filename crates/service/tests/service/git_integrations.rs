@@ -293,8 +293,9 @@ async fn b3_jobs_are_told_once_bounded_and_end_on_a_machine_without_git(world: W
     assert_eq!((job.status, job.outcome.is_none()), (Status::Failed, true));
     assert_eq!(job.errors.iter().map(|error| error.code.as_str()).collect::<Vec<_>>(), ["git_missing"]);
     assert_eq!(world.events().await, before, "jobs are not in the log");
-    let listed = world.service.job_list(&world.owner.request(), &query("/v1/jobs", &[("status", "failed")]));
-    assert_eq!(listed.await.expect("a page").items, [job.clone()]);
+    let (request, failed) = (world.owner.request(), query("/v1/jobs", &[("status", "failed")]));
+    let listed = world.service.job_list(&request, &failed).await.expect("a page").items;
+    assert_eq!(listed, [job.clone()]);
     let (_, stranger) = colleague(&world, &[Permission::ApisRead]).await;
     let id = job.id.parse().expect("an id");
     let read = async { world.service.job_read(&stranger.request(), id).await };
