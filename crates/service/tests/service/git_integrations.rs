@@ -103,11 +103,11 @@ async fn a7_attaching_needs_write_access_to_the_pair(world: World) {
     let typed = typed(&pair, OURS);
     // Without access there is no such pair; to see it is not enough.
     assert_eq!(pointers(&put_refused(&world, &actor, &api, &typed).await), ["/key_pair_id"]);
-    assert_eq!(pointers(&test(&world, &actor, &api, &typed).await.unwrap_err()), ["/key_pair_id"]);
+    assert_eq!(pointers(&test(&world, &actor, &api, &typed).await.expect_err("refused")), ["/key_pair_id"]);
     shared(&world, &pair, member, Level::Read).await;
     let too_low = Refusal::AccessTooLow { needs: Level::Write };
     assert_eq!(put_refused(&world, &actor, &api, &typed).await, too_low);
-    assert_eq!(test(&world, &actor, &api, &typed).await.unwrap_err(), too_low);
+    assert_eq!(test(&world, &actor, &api, &typed).await.expect_err("refused"), too_low);
     shared(&world, &pair, member, Level::Write).await;
     let saved = put(&world, &actor, &api, &typed).await;
     assert_eq!(saved.key_pair_id, Some(pair.id.clone()));
@@ -149,7 +149,7 @@ async fn a7_an_attached_pair_is_used_by_right_on_the_api_and_signs_in_nowhere_el
             "{value}"
         );
         assert_eq!(
-            pointers(&test(&world, &deputy, &api, &changed).await.unwrap_err()),
+            pointers(&test(&world, &deputy, &api, &changed).await.expect_err("refused")),
             ["/key_pair_id"],
             "{value}"
         );
@@ -295,7 +295,7 @@ async fn b3_jobs_are_told_once_bounded_and_end_on_a_machine_without_git(world: W
     assert_eq!(world.events().await, before, "jobs are not in the log");
     let (request, failed) = (world.owner.request(), query("/v1/jobs", &[("status", "failed")]));
     let listed = world.service.job_list(&request, &failed).await.expect("a page").items;
-    assert_eq!(listed, [job.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&job));
     let (_, stranger) = colleague(&world, &[Permission::ApisRead]).await;
     let id = job.id.parse().expect("an id");
     let read = async { world.service.job_read(&stranger.request(), id).await };
