@@ -45,6 +45,9 @@ pub enum Grantee {
 
 const EVERYONE: &str = "everyone";
 
+/// How many lines a pair's access list has at most: each change writes it as a whole. More people are a Group.
+const MOST_GRANTS: u32 = 100;
+
 /// `everyone`, or the id of the Group or member.
 impl fmt::Display for Grantee {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -192,6 +195,9 @@ impl KeyPair {
         match self.grant_of(grant.grantee) {
             Some(present) if present.level == grant.level => return Ok(None),
             Some(present) if present.level == Level::Admin => self.keep_an_admin(grant.grantee)?,
+            None if self.grants.len() >= MOST_GRANTS as usize => {
+                return Err(Refusal::LimitReached { limit: MOST_GRANTS });
+            }
             _ => {}
         }
         Ok(Some(EventBody::KeyPairAccessGranted { key_pair_id: self.id, grant }))

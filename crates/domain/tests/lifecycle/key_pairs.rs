@@ -218,6 +218,20 @@ fn a6_one_admin_must_remain() {
 }
 
 #[test]
+fn a6_an_access_list_has_a_hundred_lines_at_most() {
+    let to = |number: u8| Grant {
+        grantee: Grantee::Member(MemberId::from_bytes([number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])),
+        level: Level::Read,
+    };
+    let almost = pair_with(&(0..98).map(to).collect::<Vec<_>>());
+    assert!(almost.grant(to(98)).is_ok_and(|event| event.is_some()));
+    let full = pair_with(&(0..99).map(to).collect::<Vec<_>>());
+    assert_eq!(full.grant(to(99)), Err(Refusal::LimitReached { limit: 100 }));
+    let higher = Grant { level: Level::Write, ..to(7) };
+    assert!(full.grant(higher).is_ok_and(|event| event.is_some()), "those who are there may have more");
+}
+
+#[test]
 fn a_key_pairs_log_makes_the_key_pair() {
     let renamed = Name::new("Deploys").expect("a name");
     let grantee = Grantee::Group(GROUP);
