@@ -64,7 +64,6 @@ fn a_stock_library_checks_what_each_algorithm_signs() {
     }
     let keys = published(&shell, &server);
     assert_eq!(keys.keys.len(), ALGORITHMS.len());
-    assert_eq!(shell.json(&["key-pairs", "jwks"])["keys"].as_array().unwrap().len(), ALGORITHMS.len());
     for (token, pair) in &tokens {
         let claims = checked(token, &keys).unwrap_or_else(|error| panic!("{pair}: {error}"));
         assert_eq!((&claims["sub"], &claims["aud"]), (&"shop".into(), &"partner".into()));

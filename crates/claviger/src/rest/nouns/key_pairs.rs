@@ -56,7 +56,6 @@ pub(super) const KEY_PAIRS: Noun = Noun {
             json("claims", "A JSON object, such as {\"aud\": \"partner\"}").required(),
             text("ttl", "For how long it is good; PT5M if left out, PT24H at most"),
         ]]),
-        reading("jwks", "Show the keys that check tokens", "/.well-known/jwks.json"),
         rows(
             "attachments",
             "Show what uses a key pair",
