@@ -1,4 +1,5 @@
-//! The door of one agent: who connects, one after the other, until the parent lets go of it or its time is up.
+//! The door of one agent: one child connects, and nobody after it. It is open until then, until the parent lets go
+//! of it, or until its time is up.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd;
@@ -13,9 +14,7 @@ use rustix::process::geteuid;
 use super::session::Session;
 use super::{Charge, SignIn};
 
-/// How often the child may connect: Git starts ssh once for each step of its work.
-const MOST_CONNECTIONS: u32 = 16;
-/// How much one connection may ask; OpenSSH asks three things.
+/// How much the one connection may ask; OpenSSH asks three things.
 const MOST_MESSAGES: u32 = 32;
 /// The longest message that is read, in bytes: a request to sign with RSA has about 1,500.
 const LONGEST_MESSAGE: usize = 16_384;
@@ -25,9 +24,14 @@ const WRITING: Duration = Duration::from_secs(5);
 /// An agent that is open.
 pub(crate) struct Door {
     listener: UnixListener,
+    charge: Charge,
+    life: Life,
+}
+
+/// How long the agent lives.
+struct Life {
     /// Closed by the parent when the agent is no longer needed.
     leash: UnixStream,
-    charge: Charge,
     until: Instant,
 }
 
@@ -40,58 +44,63 @@ impl Door {
         if !socket_acceptconn(&listener)? || socket_domain(&listener)? != AddressFamily::UNIX {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        // One who connects and is gone again must not make the next accept wait.
+        // One who connects and is gone again must not make the accept wait.
         listener.set_nonblocking(true)?;
         let until = Instant::now() + charge.lifetime;
-        Ok(Self { listener, leash, charge, until })
+        Ok(Self { listener, charge, life: Life { leash, until } })
     }
 
-    /// Lets in one after the other. `sign` gives the signature, or nothing.
-    pub(crate) fn stand(&self, sign: &mut dyn FnMut(&SignIn<'_>) -> Option<Vec<u8>>) {
-        let mut connections = 0;
-        while connections < MOST_CONNECTIONS && self.wait_for(&self.listener).is_ok() {
-            // One who can't be let in counts too: where nothing can be accepted, nothing is tried for ever.
-            connections += 1;
-            let Ok((stream, _)) = self.listener.accept() else { continue };
-            if is_own(&stream) && self.serve(stream, sign).is_err() {
+    /// Lets in the first who comes: ssh connects once, and one sign-in has one signature. `sign` gives it, or nothing.
+    pub(crate) fn stand(self, sign: &mut dyn FnMut(&SignIn<'_>) -> Option<Vec<u8>>) {
+        let Self { listener, charge, life } = self;
+        if life.wait_for(&listener).is_err() {
+            return;
+        }
+        let Ok((stream, _)) = listener.accept() else { return };
+        // Whoever comes from here on finds nobody; whoever waits already is cut off.
+        drop(listener);
+        if is_own(&stream) {
+            serve(stream, &charge, &life, sign);
+        }
+    }
+}
+
+/// Answers the connection until it closes or asks too much, or the agent's life ends.
+fn serve(
+    mut stream: UnixStream,
+    charge: &Charge,
+    life: &Life,
+    sign: &mut dyn FnMut(&SignIn<'_>) -> Option<Vec<u8>>,
+) {
+    let mut session = Session::new(charge);
+    let (mut received, mut part) = (Vec::new(), [0; 4_096]);
+    if stream.set_write_timeout(Some(WRITING)).is_err() {
+        return;
+    }
+    for _ in 0..MOST_MESSAGES {
+        let message = loop {
+            match whole(&received) {
+                Ok(Some(length)) => break received.drain(..length).skip(4).collect::<Vec<u8>>(),
+                Ok(None) => {}
+                Err(TooLong) => return,
+            }
+            if life.wait_for(&stream).is_err() {
                 return;
             }
-        }
-    }
-
-    /// Answers one connection until it closes or asks too much.
-    fn serve(
-        &self,
-        mut stream: UnixStream,
-        sign: &mut dyn FnMut(&SignIn<'_>) -> Option<Vec<u8>>,
-    ) -> Result<(), Over> {
-        let mut session = Session::new(&self.charge);
-        let (mut received, mut part) = (Vec::new(), [0; 4_096]);
-        if stream.set_write_timeout(Some(WRITING)).is_err() {
-            return Ok(());
-        }
-        for _ in 0..MOST_MESSAGES {
-            let message = loop {
-                match whole(&received) {
-                    Ok(Some(length)) => break received.drain(..length).skip(4).collect::<Vec<u8>>(),
-                    Ok(None) => {}
-                    Err(TooLong) => return Ok(()),
-                }
-                self.wait_for(&stream)?;
-                match stream.read(&mut part) {
-                    Ok(0) | Err(_) => return Ok(()),
-                    Ok(count) => received.extend_from_slice(&part[..count]),
-                }
-            };
-            let answer = session.answer(&message, sign);
-            let length = u32::try_from(answer.len()).unwrap_or(u32::MAX);
-            if stream.write_all(&[&length.to_be_bytes()[..], &answer].concat()).is_err() {
-                return Ok(());
+            match stream.read(&mut part) {
+                Ok(0) | Err(_) => return,
+                Ok(count) => received.extend_from_slice(&part[..count]),
             }
+        };
+        let answer = session.answer(&message, sign);
+        let length = u32::try_from(answer.len()).unwrap_or(u32::MAX);
+        if stream.write_all(&[&length.to_be_bytes()[..], &answer].concat()).is_err() {
+            return;
         }
-        Ok(())
     }
+}
 
+impl Life {
     /// Waits until there is something to read, for as long as the agent lives.
     fn wait_for(&self, source: &impl AsFd) -> Result<(), Over> {
         loop {

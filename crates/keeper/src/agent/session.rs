@@ -1,4 +1,4 @@
-//! One connection to an agent: what it was told so far, and what it may still ask.
+//! The one connection to an agent: what it was told so far, and what it may still ask.
 
 use super::Charge;
 use super::host;
@@ -19,7 +19,7 @@ const USERAUTH_REQUEST: u8 = 50;
 /// A session's id is a hash: of 20 bytes by the oldest exchange of keys, of 64 by the longest.
 const SESSION_ID: std::ops::RangeInclusive<usize> = 20..=64;
 
-/// One connection. It is bound once, and signs once.
+/// The connection. It is bound once, and signs once.
 pub(super) struct Session<'a> {
     charge: &'a Charge,
     bound: Option<Bound>,

@@ -126,6 +126,8 @@ struct World {
     folder: tempfile::TempDir,
     keeper: Keeper,
     made: MadePair,
+    /// How many agents were opened.
+    agents: std::cell::Cell<u32>,
 }
 
 impl World {
@@ -139,7 +141,7 @@ impl World {
         change(&mut options);
         let keeper = spawn(options);
         let made = keeper.make_pair(MakePair { place: PAIR, algorithm: Algorithm::Ed25519 }).expect("a pair");
-        Self { folder, keeper, made }
+        Self { folder, keeper, made, agents: std::cell::Cell::new(0) }
     }
 
     fn opened(&self, hosts: &[&dyn Host]) -> Agent {
@@ -147,8 +149,8 @@ impl World {
     }
 
     fn opened_for(&self, hosts: &[&dyn Host], lifetime: Duration) -> Agent {
-        let path = self.folder.path().join("agent");
-        let _ = std::fs::remove_file(&path);
+        self.agents.set(self.agents.get() + 1);
+        let path = self.folder.path().join(format!("agent-{}", self.agents.get()));
         let host_keys: Vec<Vec<u8>> = hosts.iter().map(|host| host.key()).collect();
         let listener = UnixListener::bind(&path).expect("bound");
         let lease = self.keeper.agent(OpenAgent { lifetime, ..self.open(&host_keys, listener) });
@@ -259,11 +261,11 @@ impl Connection {
 }
 
 #[test]
-fn the_one_bound_request_is_signed_once_for_each_connection() {
+fn the_one_bound_request_is_signed_once() {
     let world = World::new();
     let host = host();
-    let agent = world.opened(&[&host]);
     for request in [world.sign_in(), world.host_bound(&host)] {
+        let agent = world.opened(&[&host]);
         let mut connection = agent.connect().bound(&host);
         let answer = connection.ask(&request.message());
         assert!(world.verifies(&request, &answer), "{answer:?}");
@@ -285,9 +287,9 @@ fn hosts_of_every_kind_of_curve_prove_themselves() {
         curve(&ECDSA_P521_SHA512_FIXED_SIGNING, "nistp521"),
     );
     let hosts: [&dyn Host; 3] = [&first, &second, &third];
-    let agent = world.opened(&hosts);
     // Numbers of a signature are at times shorter than the curve, and at times begin with a high bit.
     for host in hosts.iter().cycle().take(12) {
+        let agent = world.opened(&hosts);
         let mut connection = agent.connect().bound(*host);
         let request = world.host_bound(*host);
         assert!(world.verifies(&request, &connection.ask(&request.message())));
@@ -302,6 +304,7 @@ fn it_offers_exactly_one_key() {
     let answer = agent.connect().ask(&[11]);
     let one = [&[12][..], &1_u32.to_be_bytes(), &string(&world.key()), &string(b"")].concat();
     assert_eq!(answer, one);
+    let agent = world.opened(&[&host]);
     let listed = std::process::Command::new("ssh-add")
         .arg("-l")
         .env("SSH_AUTH_SOCK", &agent.path)
@@ -316,7 +319,6 @@ fn it_offers_exactly_one_key() {
 fn anything_but_the_one_bound_request_is_refused() {
     let world = World::new();
     let (host, other) = (host(), host());
-    let agent = world.opened(&[&host]);
     let good = world.sign_in();
     let bound = world.host_bound(&host);
     let of = |change: &dyn Fn(&mut SignIn)| {
@@ -347,32 +349,19 @@ fn anything_but_the_one_bound_request_is_refused() {
         ("another host's key", SignIn { rest: string(&other_key), ..bound.clone() }),
         ("two hosts' keys", SignIn { rest: [bound.rest.clone(), bound.rest.clone()].concat(), ..bound }),
     ] {
-        let mut connection = agent_of(&world, &host, &agent);
+        let agent = world.opened(&[&host]);
+        let mut connection = agent.connect().bound(&host);
         assert_eq!(connection.ask(&request.message()), FAILURE, "{what}");
     }
     assert_eq!(world.signatures(), 0);
-}
-
-/// A fresh connection; a fresh agent too, for each lets in only so many.
-fn agent_of(world: &World, host: &dyn Host, agent: &Agent) -> Connection {
-    let path = agent.path.with_extension("next");
-    let _ = std::fs::remove_file(&path);
-    let keys = [host.key()];
-    let listener = UnixListener::bind(&path).expect("bound");
-    let lease = world.keeper.agent(world.open(&keys, listener)).expect("an agent");
-    let connection = Connection::to(&path).bound(host);
-    // The connection is served already, and lives on without the socket; the agent with its lease.
-    std::mem::forget(lease);
-    connection
 }
 
 #[test]
 fn nothing_is_signed_before_a_pinned_host_has_proved_itself() {
     let world = World::new();
     let (host, stranger) = (host(), host());
-    let agent = world.opened(&[&host]);
     let request = world.sign_in().message();
-    assert_eq!(agent.connect().ask(&request), FAILURE, "not bound at all");
+    assert_eq!(world.opened(&[&host]).connect().ask(&request), FAILURE, "not bound at all");
     let forged = Ed25519KeyPair::generate().expect("a key").proof(&SESSION);
     for (what, binding) in [
         ("a host that is not pinned", bind(&stranger, &SESSION, 0)),
@@ -388,10 +377,12 @@ fn nothing_is_signed_before_a_pinned_host_has_proved_itself() {
         }),
         ("bytes left over", [bind(&host, &SESSION, 0), vec![0]].concat()),
     ] {
+        let agent = world.opened(&[&host]);
         let mut connection = agent.connect();
         assert_eq!(connection.ask(&binding), FAILURE, "{what}");
         assert_eq!(connection.ask(&request), FAILURE, "{what}");
     }
+    let agent = world.opened(&[&host]);
     let mut connection = agent.connect().bound(&host);
     assert_eq!(connection.ask(&bind(&host, &[9; 32], 0)), FAILURE, "bound again");
     assert!(world.verifies(&world.sign_in(), &connection.ask(&request)), "and still bound as before");
@@ -427,24 +418,32 @@ fn all_that_agents_can_do_otherwise_is_refused() {
 }
 
 #[test]
-fn one_is_served_at_a_time_and_only_so_many() {
+fn exactly_one_is_let_in() {
     let world = World::new();
     let host = host();
     let agent = world.opened(&[&host]);
-    let mut first = agent.connect();
-    first.ask(&[11]);
-    let mut second = agent.connect();
-    second.send(&string(&[11]));
-    second.0.set_read_timeout(Some(Duration::from_millis(200))).expect("set");
-    assert_eq!(second.answer(), None, "while the first is served");
+    let mut first = agent.connect().bound(&host);
+    let second = UnixStream::connect(&agent.path).expect_err("while the first is served");
+    assert_eq!(second.kind(), std::io::ErrorKind::ConnectionRefused);
+    assert!(world.verifies(&world.sign_in(), &first.ask(&world.sign_in().message())));
     drop(first);
-    second.0.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
-    assert_eq!(second.answer().expect("an answer")[0], 12);
-    drop(second);
-    for _ in 2..16 {
-        assert_eq!(agent.connect().ask(&[11])[0], 12);
-    }
-    wait_for("the agent's end", || UnixStream::connect(&agent.path).is_err());
+    assert!(UnixStream::connect(&agent.path).is_err(), "and after it");
+    assert_eq!(world.signatures(), 1);
+}
+
+#[test]
+fn who_waits_behind_the_first_is_cut_off() {
+    let world = World::new();
+    let host = host();
+    let path = world.folder.path().join("crowded");
+    let (keys, listener) = ([host.key()], UnixListener::bind(&path).expect("bound"));
+    // Both wait before there is an agent at all.
+    let (mut first, mut second) = (Connection::to(&path), Connection::to(&path));
+    second.send(&string(&[11]));
+    let _lease = world.keeper.agent(world.open(&keys, listener)).expect("an agent");
+    assert_eq!(first.ask(&[11])[0], 12);
+    assert!(second.is_closed());
+    assert_eq!(first.ask(&[11])[0], 12, "and the first is served still");
 }
 
 #[test]
@@ -455,13 +454,13 @@ fn too_much_and_too_long_ends_a_connection() {
     let mut connection = agent.connect();
     connection.send(&16_385_u32.to_be_bytes());
     assert!(connection.is_closed());
+    let agent = world.opened(&[&host]);
     let mut connection = agent.connect();
     for _ in 0..32 {
         assert_eq!(connection.ask(&[11])[0], 12);
     }
     connection.send(&string(&[11]));
     assert_eq!(connection.answer(), None);
-    assert_eq!(agent.connect().ask(&[11])[0], 12, "and the next is served");
 }
 
 #[test]
@@ -516,12 +515,12 @@ fn the_ceiling_of_sign_ins_holds_for_agents_that_are_open_already() {
         options.process.ceilings.git_signatures = Ceilings { per_actor: 2, together: 10 };
     });
     let host = host();
-    let agent = world.opened(&[&host]);
-    for _ in 0..2 {
+    let agents = [0; 3].map(|_| world.opened(&[&host]));
+    for agent in &agents[..2] {
         let mut connection = agent.connect().bound(&host);
         assert_eq!(connection.ask(&world.sign_in().message())[0], 14);
     }
-    assert_eq!(agent.connect().bound(&host).ask(&world.sign_in().message()), FAILURE);
+    assert_eq!(agents[2].connect().bound(&host).ask(&world.sign_in().message()), FAILURE);
     let (keys, path) = ([host.key()], world.folder.path().join("later"));
     let listener = UnixListener::bind(path).expect("bound");
     let refused = world.keeper.agent(world.open(&keys, listener));
@@ -538,8 +537,8 @@ proptest! {
     ) {
         let world = World::new();
         let host = host();
-        let agent = world.opened(&[&host]);
         for (number, bytes) in noise.into_iter().enumerate() {
+            let agent = world.opened(&[&host]);
             let mut connection = agent.connect();
             // Every second time as messages, and else as they are.
             if number % 2 == 0 {
@@ -550,7 +549,6 @@ proptest! {
                 connection.send(&bytes);
             }
         }
-        drop(agent);
         prop_assert_eq!(world.signatures(), 0);
         prop_assert!(world.keeper.health().is_ok() && world.keeper.status().restarts == 0);
     }
