@@ -37,6 +37,8 @@ pub(crate) struct SignIn<'a> {
     pub(crate) charge: &'a Charge,
     pub(crate) hash: Hash,
     pub(crate) data: &'a [u8],
+    /// The key by which the host proved itself, as SSH writes it.
+    pub(crate) host_key: &'a [u8],
     /// The name of the signature's algorithm, as SSH writes it.
     pub(super) algorithm: &'static str,
 }
@@ -101,10 +103,11 @@ impl<'a> Session<'a> {
             return Err(Malformed);
         }
         let (algorithm, hash) = self.charge.signature(flags)?;
-        self.bound.as_ref().ok_or(Malformed)?.admits(data, algorithm, self.charge)?;
+        let bound = self.bound.as_ref().ok_or(Malformed)?;
+        bound.admits(data, algorithm, self.charge)?;
         // Whatever comes of it: one sign-in has one signature.
         self.signed = true;
-        let sign_in = SignIn { charge: self.charge, hash, data, algorithm };
+        let sign_in = SignIn { charge: self.charge, hash, data, host_key: &bound.host_key, algorithm };
         let signature = sign(&sign_in).ok_or(Malformed)?;
         let mut writer = Writer::default();
         writer.u8(SIGNED);

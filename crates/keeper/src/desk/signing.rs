@@ -1,6 +1,8 @@
 //! Signing: first the ceiling, then the envelope, then the signature, then the journal on the disk, then the
 //! answer. The private half is in memory for as long as the signature takes, and wiped.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use claviger_domain::key_pairs::KeyUse;
 use claviger_domain::time::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -9,12 +11,21 @@ use super::{Answer, Desk, Order, refuse};
 use crate::agent::{Charge, SignIn, key};
 use crate::ambient::Ambient;
 use crate::envelope;
-use crate::journal::{Fact, Signing};
+use crate::journal::{Fact, SignedInTo, Signing};
 use crate::jwt;
 use crate::pair::{Hash, NoPair, PrivateHalf};
 use crate::place::Purpose;
 use crate::wire::message::{self, Body, Refusal};
 use crate::wire::signing::{AgentRequest, PairRequest, SignRequest};
+
+/// What is signed, and what for.
+struct Work<'a> {
+    key_use: KeyUse,
+    subject: &'a str,
+    hash: Hash,
+    input: &'a [u8],
+    host: Option<SignedInTo>,
+}
 
 /// Why nothing is signed.
 pub(crate) enum NotSigned {
@@ -61,7 +72,14 @@ impl Desk {
         let Some(input) = jwt::signing_input(sign.pair.algorithm, sign.key_id, sign.claims) else {
             return refuse(Refusal::Malformed);
         };
-        match self.sign(&sign.pair, KeyUse::Jwt, sign.key_id, Hash::Sha256, input.as_bytes(), now) {
+        let work = Work {
+            key_use: KeyUse::Jwt,
+            subject: sign.key_id,
+            hash: Hash::Sha256,
+            input: input.as_bytes(),
+            host: None,
+        };
+        match self.sign(&sign.pair, work, now) {
             Ok(signature) => Answer::Say(message::signed_reply(&jwt::token(&input, &signature))),
             Err(reason) => reason.into(),
         }
@@ -81,8 +99,16 @@ impl Desk {
 
     /// Signs the one request that an agent is for.
     pub(crate) fn sign_in(&mut self, sign_in: &SignIn<'_>, now: Timestamp) -> Result<Vec<u8>, NotSigned> {
-        let (pair, subject) = (sign_in.charge.pair(), &sign_in.charge.attachment);
-        self.sign(&pair, KeyUse::Git, subject, sign_in.hash, sign_in.data, now)
+        let charge = sign_in.charge;
+        let fingerprint = STANDARD_NO_PAD.encode(Sha256::digest(sign_in.host_key));
+        let work = Work {
+            key_use: KeyUse::Git,
+            subject: &charge.attachment,
+            hash: sign_in.hash,
+            input: sign_in.data,
+            host: Some(SignedInTo { user: charge.user.clone(), key: format!("SHA256:{fingerprint}") }),
+        };
+        self.sign(&charge.pair(), work, now)
     }
 
     fn may_sign(&mut self, key_use: KeyUse, actor: &str, now: Timestamp) -> Result<(), NotSigned> {
@@ -96,12 +122,10 @@ impl Desk {
     fn sign(
         &mut self,
         request: &PairRequest<'_>,
-        key_use: KeyUse,
-        subject: &str,
-        hash: Hash,
-        input: &[u8],
+        work: Work<'_>,
         now: Timestamp,
     ) -> Result<Vec<u8>, NotSigned> {
+        let Work { key_use, subject, hash, input, host } = work;
         self.may_sign(key_use, request.actor, now)?;
         let signature = self.private_half(request)?.sign(hash, input)?;
         self.started.ledgers.signatures(key_use).record(request.actor, now);
@@ -114,6 +138,7 @@ impl Desk {
             column: request.place.column.to_owned(),
             subject: subject.to_owned(),
             digest: hex::encode(Sha256::digest(input)),
+            host,
         };
         match self.started.journal.append(now, Fact::Signed(signing)) {
             Ok(()) => Ok(signature),

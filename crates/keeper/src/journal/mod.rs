@@ -83,6 +83,18 @@ pub struct Signing {
     pub subject: String,
     /// SHA-256 of what was signed, in hexadecimal digits: by it a token that turns up is found in the journal.
     pub digest: String,
+    /// Where it signed in, if it was a sign-in. Lines of older keepers do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<SignedInTo>,
+}
+
+/// The Git host that a signature signed in to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedInTo {
+    /// As whom.
+    pub user: String,
+    /// The fingerprint of the key by which the host proved itself: `SHA256:…`, as ssh shows it to people.
+    pub key: String,
 }
 
 /// A whole journal, read and checked from its first line to its last.
@@ -142,5 +154,18 @@ fn read_file(path: &Path) -> Result<Book, ChainError> {
 impl From<io::Error> for ChainError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_of_an_older_journal_reads_and_is_written_as_it_was() {
+        let line = r#"{"at":"2026-07-01T12:00:00Z","kind":"signed","use":"git","actor":"mbr_a","database":"db","table":"key_pairs","row":"kp_1","column":"private_key","subject":"api_1","digest":"00"}"#;
+        let entry: Entry = serde_json::from_str(line).expect("an entry");
+        assert!(matches!(&entry.fact, Fact::Signed(signing) if signing.host.is_none()));
+        assert_eq!(serde_json::to_string(&entry).expect("written"), line);
     }
 }

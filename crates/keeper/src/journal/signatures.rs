@@ -70,6 +70,7 @@ mod tests {
             column: part(),
             subject: part(),
             digest: part(),
+            host: None,
         };
         (at(second), signing)
     }

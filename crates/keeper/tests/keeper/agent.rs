@@ -10,9 +10,11 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING,
     ED25519, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey,
 };
+use claviger_domain::git::HostKey;
 use claviger_domain::key_pairs::{Algorithm, KeyUse};
 use claviger_keeper::{
-    AgentLease, Ceilings, Keeper, KeeperError, MadePair, MakePair, OpenAgent, Place, journal,
+    AgentLease, Ceilings, Keeper, KeeperError, MadePair, MakePair, OpenAgent, Place,
+    journal::{self, SignedInTo},
 };
 use proptest::prelude::*;
 
@@ -276,6 +278,8 @@ fn the_one_bound_request_is_signed_once() {
     let (_, signing) = &book.signings[0];
     assert_eq!((signing.key_use, signing.actor.as_str()), (KeyUse::Git, "mbr_a"));
     assert_eq!((signing.row.as_str(), signing.subject.as_str()), ("kp_1", "api_1"));
+    let key = HostKey::from_blob(host.key()).expect("a host key").fingerprint();
+    assert_eq!(signing.host, Some(SignedInTo { user: "git".into(), key }), "where, and as whom");
 }
 
 #[test]

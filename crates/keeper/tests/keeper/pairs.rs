@@ -123,6 +123,7 @@ fn each_signature_is_in_the_journal_before_it_is_answered() {
     let (input, _) = token.rsplit_once('.').expect("a compact token");
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, input.as_bytes());
     assert_eq!(signing.digest, hex::encode(digest), "by which a token is found in it");
+    assert_eq!(signing.host, None, "a token has no host");
     assert!(book.openings.is_empty());
 }
 
