@@ -16,8 +16,12 @@ use crate::remote::{
     Ended, KNOWN_HOSTS, Session, SignIn, configuration, known_hosts, of_conversation, of_push, of_ssh,
     out_of_sync,
 };
-use crate::wire::{self, Advertisement, Broken, Service, Shape};
+use crate::wire::{self, Advertisement, Broken, Service};
 use crate::{Agent, AgentLease, Expected, Fetched, Push, Pushed, Remote, Shared};
+
+/// A push needs no file of the repository's, but Git's check of a pack wants to see `.gitattributes` and `.gitmodules`:
+/// whatever is named so and does not come is an error to it.
+const LONGEST_OF_GITS_OWN: u64 = 64 * 1024;
 
 pub(crate) struct Job<'a> {
     shared: &'a Shared,
@@ -62,7 +66,7 @@ impl<'a> Job<'a> {
 
     pub(crate) async fn push(&mut self, push: &Push) -> Result<Pushed, Error> {
         let path = &self.remote.path;
-        let (repository, base) = self.take(Shape::Folders).await?;
+        let (repository, base) = self.take(LONGEST_OF_GITS_OWN).await?;
         let standing = repository.file(&base, path).await?;
         let blob = repository.keep(&push.document).await?;
         if standing.as_ref() == Some(&blob) {
@@ -82,7 +86,7 @@ impl<'a> Job<'a> {
 
     async fn see(&mut self) -> Result<Seen, Error> {
         let most = self.shared.limits.document_bytes;
-        let (repository, commit) = self.take(Shape::FilesUpTo(most)).await?;
+        let (repository, commit) = self.take(most).await?;
         let path = &self.remote.path;
         let blob = repository.file(&commit, path).await?.ok_or_else(|| {
             let detail = format!("The branch {} has no file {path}.", self.remote.branch);
@@ -97,8 +101,8 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// The newest state of the branch, in a repository of the job's own.
-    async fn take(&mut self, shape: Shape) -> Result<(Repository, ObjectId), Error> {
+    /// The newest state of the branch, in a repository of the job's own; longer files may be left out.
+    async fn take(&mut self, longest_file: u64) -> Result<(Repository, ObjectId), Error> {
         let (mut session, advertised) = self.open(Service::Fetch).await?;
         let tip = self.tip(&advertised)?;
         let format = advertised.object_format().map_err(|broken| nonsense(&broken))?;
@@ -108,7 +112,7 @@ impl<'a> Job<'a> {
         let (taking, mut pack) = repository.taking()?;
         let fetched = {
             let pipes = (input(&mut session.to)?, &mut session.from);
-            wire::fetch(pipes, &advertised, &tip, shape, limits.pack_bytes, &mut pack).await
+            wire::fetch(pipes, &advertised, &tip, longest_file, limits.pack_bytes, &mut pack).await
         };
         drop(pack);
         match fetched {

@@ -8,7 +8,7 @@ mod packets;
 mod pushing;
 
 pub(crate) use advertisement::{Advertisement, Service};
-pub(crate) use fetching::{Shape, fetch};
+pub(crate) use fetching::fetch;
 pub(crate) use packets::{Broken, Packets};
 pub(crate) use pushing::{Report, push};
 
@@ -37,8 +37,7 @@ mod tests {
             if let Ok(read) = Advertisement::read(&mut from, MAIN, 1_000).await
                 && let Some(tip) = &read.tip
             {
-                let shape = Shape::FilesUpTo(10);
-                let _ = fetch((&mut to, &mut from), &read, tip, shape, 100, &mut pack).await;
+                let _ = fetch((&mut to, &mut from), &read, tip, 10, 100, &mut pack).await;
                 assert!(pack.len() <= 100, "no more than is allowed");
                 let _ = push((&mut to, &mut from), &read, (tip, tip), MAIN, b"PACK").await;
             }
@@ -52,7 +51,7 @@ mod tests {
         let read = Advertisement::read(&mut from, MAIN, 1_000).await.expect("a list");
         let tip = read.tip.clone().expect("the branch");
         let pipes = (&mut Vec::new(), &mut from);
-        fetch(pipes, &read, &tip, Shape::Folders, 100, &mut pack).await.expect("a pack");
+        fetch(pipes, &read, &tip, 10, 100, &mut pack).await.expect("a pack");
         assert_eq!(pack, b"PACK!");
     }
 

@@ -6,38 +6,20 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use super::advertisement::Advertisement;
 use super::packets::{Broken, FLUSH, Packets, packet};
 
-/// What of the state is asked for, where the host is able to leave something out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
-    /// Folders, and files up to this length.
-    FilesUpTo(u64),
-    /// Folders alone.
-    Folders,
-}
-
-impl Shape {
-    fn filter(self) -> String {
-        match self {
-            // Git leaves out those of this length and above.
-            Self::FilesUpTo(most) => format!("filter blob:limit={}\n", most.saturating_add(1)),
-            Self::Folders => "filter blob:none\n".to_owned(),
-        }
-    }
-}
-
-/// Asks for the commit, and passes the pack on. At most `most_bytes` of it are taken.
+/// Asks for the commit, and passes the pack on. At most `most_bytes` of it are taken. Files longer than
+/// `longest_file` are left out where the host is able to.
 pub(crate) async fn fetch<R: AsyncRead + Unpin>(
     (to, from): (&mut (impl AsyncWrite + Unpin), &mut Packets<R>),
     advertised: &Advertisement,
     commit: &ObjectId,
-    shape: Shape,
+    longest_file: u64,
     most_bytes: u64,
     pack: &mut (impl AsyncWrite + Unpin),
 ) -> Result<(), Broken> {
     if !advertised.can("side-band-64k") {
         return Err(Broken::Nonsense("the host's Git is older than its streams"));
     }
-    to.write_all(&request(advertised, commit, shape)).await?;
+    to.write_all(&request(advertised, commit, longest_file)).await?;
     to.flush().await?;
     if advertised.can("shallow") {
         while from.next().await?.is_some() {}
@@ -51,7 +33,7 @@ pub(crate) async fn fetch<R: AsyncRead + Unpin>(
     pass_on(from, most_bytes, pack).await
 }
 
-fn request(advertised: &Advertisement, commit: &ObjectId, shape: Shape) -> Vec<u8> {
+fn request(advertised: &Advertisement, commit: &ObjectId, longest_file: u64) -> Vec<u8> {
     let mut want = format!("want {commit} side-band-64k no-progress agent=claviger");
     for ability in ["ofs-delta", "filter", "object-format=sha1", "object-format=sha256"] {
         if advertised.can(ability) {
@@ -65,7 +47,9 @@ fn request(advertised: &Advertisement, commit: &ObjectId, shape: Shape) -> Vec<u
         request.extend_from_slice(&packet(b"deepen 1\n"));
     }
     if advertised.can("filter") {
-        request.extend_from_slice(&packet(shape.filter().as_bytes()));
+        // Git leaves out those of the length that is named and above.
+        let filter = format!("filter blob:limit={}\n", longest_file.saturating_add(1));
+        request.extend_from_slice(&packet(filter.as_bytes()));
     }
     request.extend_from_slice(FLUSH);
     request
@@ -113,7 +97,7 @@ mod tests {
         let (mut asked, mut pack) = (Vec::new(), Vec::new());
         let commit = COMMIT.parse().expect("an id");
         let pipes = (&mut asked, &mut Packets::new(&sent[..]));
-        let result = fetch(pipes, &advertised, &commit, Shape::FilesUpTo(9), 10, &mut pack).await;
+        let result = fetch(pipes, &advertised, &commit, 9, 10, &mut pack).await;
         (result.map(|()| pack), String::from_utf8(asked).expect("text"))
     }
 

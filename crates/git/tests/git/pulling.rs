@@ -63,7 +63,8 @@ async fn a_host_that_can_leave_out_large_files_is_asked_to() {
     let (host, signer) = (GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
     let large = noise(6 * 1024 * 1024);
-    let files = [(PATH, DOCUMENT), ("video.mp4", &large[..])];
+    let attributes = b"*.mp4 -text\n".repeat(3_000);
+    let files = [(PATH, DOCUMENT), (".gitattributes", &attributes[..]), ("video.mp4", &large[..])];
     let repository = host.repository("orders.git", &files);
     let remote = remote(&host, &repository);
     let (code, detail) = bench.failed(bench.engine.fetch(&remote, signer.clone()).await);
