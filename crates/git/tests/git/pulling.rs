@@ -84,19 +84,47 @@ async fn attributes_change_nothing_in_what_is_read_or_written() {
     host.authorize(&signer.public_key);
     let attributes = b"* text eol=crlf ident filter=evil working-tree-encoding=UTF-16\n";
     let document = b"# $Id$\r\nopenapi: 3.1.0\nx: \xff\xfe\n";
-    let modules = b"[submodule \"x\"]\n\tpath = x\n\turl = ext::sh -c id\n";
-    let files: [(&str, &[u8]); 4] = [
-        (PATH, document),
-        (".gitattributes", attributes),
-        ("api/.gitattributes", attributes),
-        ("sub/.gitconfig", modules),
-    ];
+    let files: [(&str, &[u8]); 3] =
+        [(PATH, document), (".gitattributes", attributes), ("api/.gitattributes", attributes)];
     let repository = host.repository("orders.git", &files);
     let remote = remote(&host, &repository);
     assert_eq!(bench.fetched(bench.engine.fetch(&remote, signer.clone()).await), document);
     let push = writing(b"$Id$\r\na\nb\r\n", Expected::Anything);
     bench.engine.push(&remote, signer, &push).await.result.expect("pushed");
     assert_eq!(repository.read("main", PATH).expect("the file"), push.document);
+}
+
+#[tokio::test]
+async fn a_submodule_is_nothing_to_a_job_unless_its_address_is_an_option_in_disguise() {
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
+    host.authorize(&signer.public_key);
+    let traps = tempfile::tempdir().expect("a folder");
+    let trap = traps.path().join("sprung");
+    for (name, address, refused) in [
+        ("command.git", format!("ext::sh -c \"touch {}\"", trap.display()), false),
+        ("option.git", format!("-u./touch {}", trap.display()), true),
+    ] {
+        let modules = format!("[submodule \"x\"]\n\tpath = x\n\turl = {address}\n");
+        let repository = host.repository(name, &[(PATH, DOCUMENT), (".gitmodules", modules.as_bytes())]);
+        let remote = remote(&host, &repository);
+        let push = writing(b"openapi: 3.1.1\n", Expected::Anything);
+        let fetched = bench.engine.fetch(&remote, signer.clone()).await;
+        let pushed = bench.engine.push(&remote, signer.clone(), &push).await;
+        if refused {
+            for (code, detail) in [bench.failed(fetched), bench.failed(pushed)] {
+                assert_eq!(code, GitFailure::InvalidDocument, "{detail}");
+                assert!(detail.contains("disallowed submodule url"), "{detail}");
+            }
+            assert_eq!(repository.read("main", PATH).expect("untouched"), DOCUMENT);
+        } else {
+            assert_eq!(bench.fetched(fetched), DOCUMENT);
+            assert!(pushed.result.expect("pushed").changed);
+            assert_eq!(repository.read("main", PATH).expect("the file"), push.document);
+            let kept = repository.read("main", ".gitmodules").expect("untouched");
+            assert_eq!(kept, modules.as_bytes());
+        }
+        assert!(!trap.exists(), "{address}");
+    }
 }
 
 #[tokio::test]
