@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use claviger_domain::git::{Failure, GitFailure, HostKey, ObjectId};
+use claviger_domain::git::{Failure, GitFailure, HostKey, InvalidHostKey, ObjectId};
 use claviger_egress::Purpose;
 use tokio::process::ChildStdin;
 use tokio::time::timeout;
@@ -228,9 +228,13 @@ impl<'a> Job<'a> {
             return Err(of_ssh(&ended.log, None).unwrap_or_else(lost).into());
         }
         let line = fs::read_to_string(&known).map_err(Error::local("reading the host's key"))?;
-        let key = line.trim_end().split_once(' ').and_then(|(_, key)| key.parse().ok());
-        key.ok_or_else(|| {
-            Error::failed(GitFailure::Unreachable, "The host has no key of a kind that Claviger takes.")
+        let key = line.trim_end().split_once(' ').map_or("", |(_, key)| key);
+        key.parse().map_err(|unfit| {
+            let detail = match unfit {
+                InvalidHostKey::Unknown => "The host has no key of a kind that Claviger takes.".to_owned(),
+                InvalidHostKey::RsaLength => format!("The host's key {unfit}: give it one of Ed25519."),
+            };
+            Error::failed(GitFailure::Unreachable, detail)
         })
     }
 

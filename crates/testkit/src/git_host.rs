@@ -32,7 +32,7 @@ impl GitHost {
         Self::start_with("ed25519")
     }
 
-    /// The same with a key of another kind: `ecdsa`, or `rsa`.
+    /// The same with a key of another kind: `ecdsa`, `rsa`, or `rsa-BITS`.
     #[track_caller]
     pub fn start_with(kind: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("claviger-sshd-").tempdir().expect("a folder");
@@ -271,7 +271,8 @@ impl Repository {
 #[track_caller]
 fn make_key(path: &Path, kind: &str) {
     let mut command = Command::new(programs::find("ssh-keygen", "openssh-client"));
-    command.args(["-q", "-N", "", "-t", kind, "-f"]).arg(path);
+    let (kind, bits) = kind.split_once('-').map_or((kind, None), |(kind, bits)| (kind, Some(bits)));
+    command.args(["-q", "-N", "", "-t", kind]).args(bits.map(|bits| format!("-b{bits}"))).arg("-f").arg(path);
     output(&mut command, None);
 }
 

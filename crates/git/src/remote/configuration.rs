@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn ssh_goes_to_the_address_that_was_checked_and_expects_the_hosts_own_name() {
-        let key: HostKey = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAAQA=".parse().expect("a key");
+        let fields = [&[0, 0, 0, 7][..], b"ssh-rsa", &[0, 0, 0, 1, 3], &[0, 0, 1, 0], &[0xff; 256]];
+        let key = HostKey::from_blob(fields.concat()).expect("a key");
         let sign_in = SignIn::Agent { socket: "agent-1", host_key: &key };
         let checked = "192.0.2.7:2222".parse().expect("an address");
         let text = configuration(&address(), checked, Duration::from_secs(10), sign_in);
@@ -136,7 +137,9 @@ mod tests {
             assert!(text.lines().any(|own| own == line), "{line}: {text}");
         }
         let known = known_hosts(&address(), &key);
-        assert_eq!(known, "git.example ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAAQA=\n");
+        assert!(
+            known.starts_with("git.example ssh-rsa AAAAB3NzaC1yc2EAAAABAwAAAQD") && known.ends_with("\n")
+        );
     }
 
     #[test]

@@ -98,6 +98,19 @@ async fn hosts_that_can_not_be_reached_are_unreachable() {
 }
 
 #[tokio::test]
+async fn a_host_key_that_no_agent_could_check_is_not_pinned() {
+    let (bench, signer, host) = (Bench::new(), Signer::new(), GitHost::start_with("rsa-1024"));
+    host.authorize(&signer.public_key);
+    let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
+    let outcome = bench.engine.test(&remote(&host, &repository), signer.clone()).await;
+    assert_eq!(outcome.host_key, None);
+    let (code, detail) = bench.failed(outcome);
+    assert_eq!(code, GitFailure::Unreachable, "{detail}");
+    assert!(detail.contains("2,048 to 8,192 bits"), "{detail}");
+    assert_eq!(signer.asked.load(Ordering::Relaxed), 0, "nobody was asked to sign");
+}
+
+#[tokio::test]
 async fn a_connection_that_drops_is_lost_wherever_it_drops() {
     let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
     host.authorize(&signer.public_key);
