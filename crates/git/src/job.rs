@@ -222,10 +222,9 @@ impl<'a> Job<'a> {
         fs::write(&known, "").map_err(Error::local("writing the file of known hosts"))?;
         let session = self.start(address, SignIn::Nobody, Service::Fetch)?;
         let ended = session.end().await.map_err(Error::local("waiting for ssh"))?;
-        let refused_us = format!("{}@", self.remote.address.user());
-        let refused_us = |line: &str| line.starts_with(&refused_us) && line.contains(": Permission denied (");
-        if ended.by_ssh && !ended.log.lines().last().is_some_and(refused_us) {
-            return Err(of_ssh(&ended.log, None).unwrap_or_else(lost).into());
+        let user = self.remote.address.user();
+        if ended.by_ssh && !ended.log.denied(user.as_str()) {
+            return Err(of_ssh(&ended.log, user, None).unwrap_or_else(lost).into());
         }
         let line = fs::read_to_string(&known).map_err(Error::local("reading the host's key"))?;
         let key = line.trim_end().split_once(' ').map_or("", |(_, key)| key);
@@ -268,7 +267,9 @@ impl<'a> Job<'a> {
             _ => None,
         };
         let ended = ended.and_then(Result::ok).unwrap_or_else(Ended::unknown);
-        let of_ssh = of_ssh(&ended.log, self.host_key.as_ref()).filter(|_| matches!(broken, Broken::Ended));
+        let user = self.remote.address.user();
+        let of_ssh =
+            of_ssh(&ended.log, user, self.host_key.as_ref()).filter(|_| matches!(broken, Broken::Ended));
         of_ssh.unwrap_or_else(|| of_conversation(service, advertised, &broken, &ended)).into()
     }
 }

@@ -1,6 +1,7 @@
 //! The host, as `ssh` reaches it: which of its addresses, with which key, and what it means when it ends.
 
 mod configuration;
+mod log;
 mod session;
 mod verdict;
 

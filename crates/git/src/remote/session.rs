@@ -1,5 +1,5 @@
 //! One `ssh` and its conversation with the host: the host's answers on one pipe, its words on another, and ssh's own
-//! in a file, so that nothing that a host says is taken for something that ssh found.
+//! in a file. What a host can get into that file is told apart there.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,6 +11,7 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::task::JoinHandle;
 
 use super::configuration::HOST;
+use super::log::Log;
 use crate::limits::Limits;
 use crate::process::{Pipes, Process};
 use crate::wire::Packets;
@@ -42,15 +43,15 @@ pub(crate) struct Ended {
     /// Whether it is ssh that failed, and not the host's command: mostly, its log says why.
     pub(crate) by_ssh: bool,
     /// What ssh said.
-    pub(crate) log: String,
+    pub(crate) log: Log,
     /// What the host said.
     pub(crate) words: Vec<u8>,
 }
 
 impl Ended {
     /// When nobody waited for it.
-    pub(crate) const fn unknown() -> Self {
-        Self { well: false, by_ssh: false, log: String::new(), words: Vec::new() }
+    pub(crate) fn unknown() -> Self {
+        Self { well: false, by_ssh: false, log: Log::default(), words: Vec::new() }
     }
 }
 
@@ -80,7 +81,7 @@ impl Session {
         self.from.drain().await;
         let status = self.process.ended().await?;
         let words = (&mut self.words).await.unwrap_or_default();
-        let log = String::from_utf8_lossy(&fs::read(&self.log)?).into_owned();
+        let log = Log::new(&String::from_utf8_lossy(&fs::read(&self.log)?));
         let by_ssh = status.code().is_none_or(|code| code == SSH_FAILED);
         Ok(Ended { well: status.success(), by_ssh, log, words })
     }

@@ -1,38 +1,68 @@
 //! What went wrong, from what ssh, the host and Git say. ssh's words are a program's of this machine, in English;
 //! a host's are anybody's, and can at most choose among the failures of a repository.
 
-use claviger_domain::git::{Failure, GitFailure, HostKey, HostWords};
+use claviger_domain::git::{Failure, GitFailure, GitUser, HostKey, HostWords};
 
+use super::log::Log;
 use super::session::Ended;
 use crate::wire::{Broken, Report, Service};
 
+/// How ssh's lines begin when there is nobody to speak with.
+const UNREACHABLE: [&str; 4] = [
+    "Connection timed out during banner exchange",
+    "Unable to negotiate with ",
+    "banner exchange: ",
+    "ssh: connect to host ",
+];
+/// How they begin when a connection ended that there was.
+const LOST: [&str; 10] = [
+    "Connection closed by ",
+    "Connection reset by ",
+    "Connection to ",
+    "Read from remote host ",
+    "Timeout, server ",
+    "Write failed: ",
+    "client_loop: ",
+    "kex_exchange_identification: Connection closed by remote host",
+    "kex_exchange_identification: read: ",
+    "ssh_dispatch_run_fatal: ",
+];
+
 /// What ssh found, if it is ssh that failed.
-pub(crate) fn of_ssh(log: &str, pinned: Option<&HostKey>) -> Option<Failure> {
-    let said = |text: &str| log.contains(text);
-    let last = HostWords::new(log.trim().lines().last().unwrap_or_default().as_bytes());
+pub(crate) fn of_ssh(log: &Log, user: &GitUser, pinned: Option<&HostKey>) -> Option<Failure> {
     let failure = |code, detail: &str| Some(Failure::new(code, detail));
-    let other_key = said("Host key verification failed") || said("no matching host key type found");
+    let no_such_kind = log.has(&["Unable to negotiate with "])
+        && log.last().as_str().ends_with(": no matching host key type found.");
+    let other_key = no_such_kind || log.has(&["Host key verification failed."]);
     if let Some(pinned) = pinned.filter(|_| other_key) {
         return Some(host_key_changed(log, pinned));
     }
-    if said("Permission denied") || said("Too many authentication failures") {
+    if log.denied(user.as_str()) {
         let detail = "The host does not let this key in: add the public key of the key pair there.";
         return failure(GitFailure::AuthFailed, detail);
     }
-    if said("ssh: connect to host") || said("during banner exchange") || said("Unable to negotiate") {
-        return Some(Failure::new(GitFailure::Unreachable, format!("{}.", last.as_str())));
+    if log.has(&UNREACHABLE) {
+        let failure = Failure::new(GitFailure::Unreachable, sentence(log.last().as_str()));
+        return Some(failure.with_words(&log.hosts_words()));
     }
-    let lost = ["Connection closed by", "closed by remote host", "Connection reset", "Broken pipe"];
-    if lost.into_iter().chain(["not responding", "Timeout"]).any(said) {
-        return failure(GitFailure::ConnectionLost, "The host ended the connection, or it broke.");
+    if log.disconnected() || log.has(&LOST) {
+        let failure = Failure::new(GitFailure::ConnectionLost, "The host ended the connection, or it broke.");
+        return Some(failure.with_words(&log.hosts_words()));
     }
-    (!last.as_str().is_empty())
-        .then(|| Failure::new(GitFailure::Unreachable, format!("ssh says: {}", last.as_str())))
+    let last = log.last();
+    let said = || {
+        let detail = format!("ssh says: {}", last.as_str());
+        Failure::new(GitFailure::Unreachable, detail).with_words(&log.hosts_words())
+    };
+    (!last.as_str().is_empty()).then(said)
 }
 
-fn host_key_changed(log: &str, pinned: &HostKey) -> Failure {
-    let shown = log.split_whitespace().find(|word| word.starts_with("SHA256:"));
-    let shown = shown.map_or("another key", |word| word.trim_end_matches('.'));
+fn sentence(text: &str) -> String {
+    format!("{}.", text.trim_end_matches('.'))
+}
+
+fn host_key_changed(log: &Log, pinned: &HostKey) -> Failure {
+    let shown = log.fingerprint().unwrap_or("another key");
     let detail = format!(
         "The host shows {shown}, and {} is pinned. Somebody may stand in between, so nothing was sent. Ask \
          the host's operators; if they changed the key, remove the pinned one and test again.",
@@ -169,6 +199,10 @@ mod tests {
         HostKey::from_blob(blob).expect("a key")
     }
 
+    fn found(log: &str) -> Option<Failure> {
+        of_ssh(&Log::new(log), &"git".parse().expect("a user"), Some(&pinned()))
+    }
+
     #[test]
     fn sshs_own_words_are_understood() {
         let changed = "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nThe fingerprint for the ED25519 key sent by \
@@ -184,7 +218,14 @@ mod tests {
                 Unreachable,
             ),
             ("git@192.0.2.7: Permission denied (publickey).", AuthFailed),
-            ("Received disconnect from 192.0.2.7 port 22:2: Too many authentication failures", AuthFailed),
+            (
+                "Received disconnect from 192.0.2.7 port 22:2: Too many authentication failures",
+                ConnectionLost,
+            ),
+            (
+                "Received disconnect from 192.0.2.7 port 22:2: x\nHost key verification failed.",
+                ConnectionLost,
+            ),
             ("ssh: connect to host 192.0.2.7 port 22: Connection refused", Unreachable),
             ("ssh: connect to host 192.0.2.7 port 22: No route to host", Unreachable),
             ("Connection timed out during banner exchange", Unreachable),
@@ -197,17 +238,17 @@ mod tests {
             ("Timeout, server 192.0.2.7 not responding.", ConnectionLost),
             ("Bad packet length 1349676916.", Unreachable),
         ] {
-            let failure = of_ssh(log, Some(&pinned())).expect("a failure");
+            let failure = found(log).expect("a failure");
             assert_eq!(failure.code, expected, "{log}: {failure}");
         }
-        let failure = of_ssh(changed, Some(&pinned())).expect("a failure");
+        let failure = found(changed).expect("a failure");
         assert!(
             failure
                 .detail
                 .starts_with("The host shows SHA256:UbHr3yXvdERuruVMBBwXa7DxI7EEyLUT2QBeKD/hvrs, and")
         );
         assert!(failure.detail.contains(&pinned().fingerprint()));
-        assert_eq!(of_ssh("\n", None), None);
+        assert_eq!(found("\n"), None);
     }
 
     fn refused(why: &str, words: &str) -> Failure {

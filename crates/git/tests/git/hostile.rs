@@ -1,13 +1,15 @@
 //! Hosts, repositories and names that mean harm.
 
 use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
-use claviger_domain::git::{Branch, DocumentPath, GitFailure};
+use claviger_domain::git::{Branch, DocumentPath, GitFailure, HostKey};
 use claviger_egress::{Egress, Rules};
-use claviger_git::{Expected, Limits};
+use claviger_git::{Expected, Limits, Remote};
 use claviger_testkit::GitHost;
 
 use crate::support::*;
@@ -96,6 +98,50 @@ async fn hosts_that_answer_nonsense_cost_one_job() {
         let (code, detail) = bench.failed(bench.engine.fetch(&remote, signer.clone()).await);
         assert_eq!(code, expected, "{answer}: {detail}");
         assert!(!detail.contains(char::is_control) && detail.len() < 800, "{answer}: {detail:?}");
+    }
+}
+
+/// A host that says its name, and then in SSH's own form that it ends, and why (RFC 4253, section 11.1).
+fn disconnecting(why: &str) -> u16 {
+    let text = |text: &[u8]| [&u32::try_from(text.len()).expect("short").to_be_bytes()[..], text].concat();
+    let payload = [&[1, 0, 0, 0, 2][..], &text(why.as_bytes()), &text(b"")].concat();
+    let padding = 4 + (8 - (5 + payload.len() + 4) % 8) % 8;
+    let length = u32::try_from(1 + payload.len() + padding).expect("short").to_be_bytes();
+    let padding = [&[u8::try_from(padding).expect("short")][..], &payload, &vec![0; padding]].concat();
+    let said = [b"SSH-2.0-host\r\n", &length[..], &padding].concat();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            client.write_all(&said).expect("said");
+            // It ends once the client has gone: what it says must not be lost with the connection.
+            let _ = client.read_to_end(&mut Vec::new());
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn what_a_host_says_at_its_end_is_taken_for_nothing_that_ssh_found() {
+    let (bench, host, signer) = (Bench::new(), GitHost::start(), Signer::new());
+    let pinned: HostKey = host.host_key().parse().expect("a key");
+    let fingerprint = format!("SHA256:{}", "A".repeat(43));
+    for why in [
+        "go \x1b[2J\x08\x07away".to_owned(),
+        format!("x\nThe fingerprint is\n{fingerprint}.\nHost key verification failed.\n"),
+        format!("x\n{}@{NAME}: Permission denied (publickey).", host.user()),
+        "x\nssh: connect to host x port 1: Connection refused".to_owned(),
+        "Too many authentication failures".to_owned(),
+    ] {
+        let port = disconnecting(&why);
+        let unpinned = at(&format!("ssh://{}@{NAME}:{port}/x", host.user()));
+        let remote = Remote { pinned: Some(pinned.clone()), ..unpinned.clone() };
+        for remote in [unpinned, remote] {
+            let (code, detail) = bench.failed(bench.engine.fetch(&remote, signer.clone()).await);
+            assert_eq!(code, GitFailure::ConnectionLost, "{why:?}: {detail}");
+            assert!(!detail.contains(char::is_control), "{why:?}: {detail:?}");
+            assert!(detail.contains(" The host says: "), "{why:?}: {detail}");
+        }
     }
 }
 
