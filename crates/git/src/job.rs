@@ -32,6 +32,8 @@ pub(crate) struct Job<'a> {
     /// Of the host's addresses the one that answered. All of the job goes there.
     address: Option<SocketAddr>,
     connections: u32,
+    /// A push was sent, and the host has not said what came of it.
+    sent: bool,
     folder: JobFolder,
 }
 
@@ -46,11 +48,21 @@ impl<'a> Job<'a> {
     pub(crate) fn new(shared: &'a Shared, remote: &'a Remote, agent: Arc<dyn Agent>) -> Result<Self, Error> {
         let folder = shared.folders.fresh().map_err(Error::local("making a job's folder"))?;
         let host_key = remote.pinned.clone();
-        Ok(Self { shared, remote, agent, host_key, address: None, connections: 0, folder })
+        Ok(Self { shared, remote, agent, host_key, address: None, connections: 0, sent: false, folder })
     }
 
     pub(crate) fn into_host_key(self) -> Option<HostKey> {
         self.host_key
+    }
+
+    /// A failure, with what it leaves open.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        match error {
+            Error::Failed(Failure { code, detail }) if self.sent => {
+                Error::failed(code, format!("{detail} Whether it took the push is not known."))
+            }
+            other => other,
+        }
     }
 
     /// Is the file there, and not too long?
@@ -140,19 +152,17 @@ impl<'a> Job<'a> {
             return Err(out_of_sync().into());
         }
         let branch = self.remote.branch.full_name();
+        self.sent = true;
         let pushed = {
             let pipes = (input(&mut session.to)?, &mut session.from);
             wire::push(pipes, &advertised, (base, commit), &branch, pack).await
         };
         match pushed {
-            Ok(report) => of_push(&report).map_or(Ok(()), |failure| Err(failure.into())),
-            Err(broken) => Err(match self.why(session, Service::Push, true, broken).await {
-                Error::Failed(failure) if failure.code == GitFailure::ConnectionLost => {
-                    let detail = format!("{} Whether it took the push is not known.", failure.detail);
-                    Error::failed(failure.code, detail)
-                }
-                other => other,
-            }),
+            Ok(report) => {
+                self.sent = false;
+                of_push(&report).map_or(Ok(()), |failure| Err(failure.into()))
+            }
+            Err(broken) => Err(self.why(session, Service::Push, true, broken).await),
         }
     }
 

@@ -172,6 +172,7 @@ impl Engine {
             Err(Failure::new(GitFailure::TimedOut, detail).into())
         });
         if let Err(error) = &result {
+        let result = result.map_err(|error| job.explain(error));
             tracing::info!(host = %remote.address.host(), %error, "a Git job failed");
         }
         Outcome { host_key: job.into_host_key(), result }

@@ -1,8 +1,10 @@
 //! Writing a file: one commit on top of the branch, or none.
 
+use std::time::Duration;
+
 use claviger_domain::git::GitFailure;
 use claviger_domain::key_pairs::Algorithm;
-use claviger_git::{Expected, Remote};
+use claviger_git::{Expected, Limits, Remote};
 use claviger_testkit::GitHost;
 
 use crate::support::*;
@@ -236,6 +238,21 @@ async fn nothing_is_written_over_or_through_what_is_no_plain_file() {
         assert_eq!(code, GitFailure::NotAFile, "{path}: {detail}");
     }
     assert_eq!(repository.tip("main"), tip);
+}
+
+#[tokio::test]
+async fn a_push_that_runs_out_of_time_behind_the_sending_is_left_open() {
+    let bench = Bench::with(Limits { time: Duration::from_secs(10), ..Limits::default() });
+    let (host, signer) = (GitHost::start(), Signer::new());
+    host.authorize(&signer.public_key);
+    let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
+    repository.hook("post-receive", "exec sleep 30 >/dev/null 2>&1");
+    let push = writing(NEWER, Expected::Anything);
+    let outcome = bench.engine.push(&remote(&host, &repository), signer, &push).await;
+    let (code, detail) = bench.failed(outcome);
+    assert_eq!(code, GitFailure::TimedOut, "{detail}");
+    assert!(detail.ends_with("Whether it took the push is not known."), "{detail}");
+    assert_eq!(repository.read("main", PATH).expect("the file"), NEWER, "it was taken");
 }
 
 #[tokio::test]
