@@ -10,6 +10,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+
 /// Held while somebody looks for a folder that is free.
 const LOOKING: &str = "lock";
 /// Of the file beside each folder that is locked while its process lives.
@@ -18,6 +19,7 @@ const CLAIM: &str = "claim";
 /// This process's folder of folders.
 #[derive(Debug)]
 pub(crate) struct Folders {
+    common: PathBuf,
     folder: PathBuf,
     claim: PathBuf,
     next: AtomicU64,
@@ -28,16 +30,19 @@ impl Folders {
     pub(crate) fn open(common: PathBuf) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(&common)?;
         demand_private(&common)?;
-        let looking = lock_file(&common.join(LOOKING))?;
-        looking.lock()?;
+        let _looking = look(&common)?;
         remove_left_over(&common)?;
         for number in 1_u64.. {
             let claim = common.join(number.to_string()).with_extension(CLAIM);
             let held = lock_file(&claim)?;
             if held.try_lock().is_ok() {
                 let folder = common.join(number.to_string());
-                DirBuilder::new().mode(0o700).create(&folder)?;
-                return Ok(Self { folder, claim, next: AtomicU64::new(1), _held: held });
+                match DirBuilder::new().mode(0o700).create(&folder) {
+                    // Left over, and not to be removed: the operator was warned of it.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                    made => made?,
+                }
+                return Ok(Self { common, folder, claim, next: AtomicU64::new(1), _held: held });
             }
         }
         Err(io::ErrorKind::StorageFull.into())
@@ -54,9 +59,12 @@ impl Folders {
 
 impl Drop for Folders {
     fn drop(&mut self) {
-        remove(&self.folder);
-        // Whoever claims the number next makes the file anew.
-        let _ = fs::remove_file(&self.claim);
+        // Somebody who starts meanwhile would claim the number between these two.
+        let _looking = look(&self.common);
+        if remove(&self.folder) {
+            // Whoever claims the number next makes the file anew.
+            let _ = fs::remove_file(&self.claim);
+        }
     }
 }
 
@@ -86,12 +94,22 @@ impl Drop for JobFolder {
     }
 }
 
-fn remove(folder: &Path) {
-    if let Err(error) = fs::remove_dir_all(folder)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        tracing::warn!(folder = %folder.display(), %error, "the folder of a Git job could not be removed");
+/// Whether it is gone.
+fn remove(folder: &Path) -> bool {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(folder = %folder.display(), %error, "the folder of a Git job could not be removed");
+            false
+        }
+        _ => true,
     }
+}
+
+/// While it is held, nobody else claims a folder or gives one up.
+fn look(common: &Path) -> io::Result<File> {
+    let looking = lock_file(&common.join(LOOKING))?;
+    looking.lock()?;
+    Ok(looking)
 }
 
 /// What others may write to, or read, is no place for an agent's socket.
@@ -110,8 +128,13 @@ fn remove_left_over(common: &Path) -> io::Result<()> {
     for entry in fs::read_dir(common)? {
         let path = entry?.path();
         if path.extension() == Some(OsStr::new(CLAIM)) && lock_file(&path)?.try_lock().is_ok() {
-            remove(&path.with_extension(""));
-            fs::remove_file(&path)?;
+            let folder = path.with_extension("");
+            if remove(&folder) {
+                match fs::remove_file(&path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
         }
     }
     Ok(())
@@ -150,6 +173,45 @@ mod tests {
         assert_eq!(names(&common), ["1", "1.claim", "2", "2.claim", "lock"]);
         assert!(job.join("pack").is_file());
         drop((job, living, second));
+        assert_eq!(names(&common), ["lock"]);
+    }
+
+    #[test]
+    fn what_can_not_be_removed_keeps_its_number_and_stops_nobody() {
+        let base = tempfile::tempdir().expect("a folder");
+        let common = base.path().join("jobs");
+        DirBuilder::new().mode(0o700).create(&common).expect("a folder");
+        // A file stands for it, which no folder can replace, whoever runs this.
+        fs::write(common.join("1"), "").expect("a file");
+        fs::write(common.join("1.claim"), "").expect("a file");
+        for _ in 0..2 {
+            let folders = Folders::open(common.clone()).expect("folders");
+            folders.fresh().expect("a folder");
+            assert_eq!(names(&common), ["1", "1.claim", "2", "2.claim", "lock"]);
+        }
+        assert_eq!(names(&common), ["1", "1.claim", "lock"]);
+    }
+
+    #[test]
+    fn a_folder_is_not_given_up_while_another_process_looks_for_one() {
+        let base = tempfile::tempdir().expect("a folder");
+        let common = base.path().join("jobs");
+        let folders = Folders::open(common.clone()).expect("folders");
+        let looking = look(&common).expect("the lock");
+        let giving_up = std::thread::spawn(move || drop(folders));
+        // It waits in the kernel for the lock that is held here.
+        let waits = || {
+            let locks = fs::read_to_string("/proc/locks").expect("the kernel's locks");
+            let file = format!(":{} ", looking.metadata().expect("the file").ino());
+            locks.lines().any(|line| line.contains("-> FLOCK") && line.contains(&file))
+        };
+        while !waits() {
+            assert!(!giving_up.is_finished(), "it waits for nobody");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        assert_eq!(names(&common), ["1", "1.claim", "lock"]);
+        drop(looking);
+        giving_up.join().expect("it ends");
         assert_eq!(names(&common), ["lock"]);
     }
 
