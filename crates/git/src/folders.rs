@@ -10,6 +10,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::left_over;
 
 /// Held while somebody looks for a folder that is free.
 const LOOKING: &str = "lock";
@@ -129,6 +130,7 @@ fn remove_left_over(common: &Path) -> io::Result<()> {
         let path = entry?.path();
         if path.extension() == Some(OsStr::new(CLAIM)) && lock_file(&path)?.try_lock().is_ok() {
             let folder = path.with_extension("");
+            left_over::end_all_below(&folder)?;
             if remove(&folder) {
                 match fs::remove_file(&path) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

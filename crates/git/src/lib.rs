@@ -8,6 +8,7 @@
 mod error;
 mod folders;
 mod job;
+mod left_over;
 mod limits;
 mod local;
 mod process;
@@ -171,8 +172,8 @@ impl Engine {
             let detail = format!("The host took longer than {} seconds for all of it.", time.as_secs());
             Err(Failure::new(GitFailure::TimedOut, detail).into())
         });
-        if let Err(error) = &result {
         let result = result.map_err(|error| job.explain(error));
+        if let Err(error) = &result {
             tracing::info!(host = %remote.address.host(), %error, "a Git job failed");
         }
         Outcome { host_key: job.into_host_key(), result }

@@ -5,6 +5,7 @@ mod hostile;
 mod pulling;
 mod pushing;
 mod secrecy;
+mod starting;
 mod support;
 
 claviger_testkit::be_the_keeper!();
