@@ -137,9 +137,9 @@ fn explain(error: &ValidationError<'_>, version: Version) -> Vec<Fault> {
     let at = error.instance_path().as_str();
     let one = |detail: String| vec![Fault::new(at, detail)];
     match error.kind() {
-        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => match closest(context) {
-            Some(branch) => branch.iter().flat_map(|error| explain(error, version)).collect(),
-            None => one(format!("does not fit OpenAPI {version}")),
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => match missing(at, context) {
+            Some(members) => one(format!("must have one of {}", members.join(", "))),
+            None => closest(context).iter().flat_map(|error| explain(error, version)).collect(),
         },
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
             let member = |name: &String| {
@@ -172,17 +172,32 @@ fn explain(error: &ValidationError<'_>, version: Version) -> Vec<Fault> {
     }
 }
 
+/// The members of which one has to be there, if nothing else is wrong.
+fn missing<'c>(at: &str, branches: &'c [Vec<ValidationError<'static>>]) -> Option<Vec<&'c str>> {
+    let member = |branch: &'c Vec<ValidationError<'static>>| match branch.as_slice() {
+        [only] if only.instance_path().as_str() == at => required(only).filter(|name| *name != "$ref"),
+        _ => None,
+    };
+    branches.iter().map(member).collect()
+}
+
+/// The member that is missing, if that is the fault.
+fn required<'e>(error: &'e ValidationError<'_>) -> Option<&'e str> {
+    match error.kind() {
+        ValidationErrorKind::Required { property } => property.as_str(),
+        _ => None,
+    }
+}
+
 /// Of several shapes that a value may have, the one that it got nearest to: whose first fault is the deepest. That
 /// it is no Reference Object is said only if nothing better can be.
-fn closest<'c>(branches: &'c [Vec<ValidationError<'static>>]) -> Option<&'c [ValidationError<'static>]> {
+fn closest<'c>(branches: &'c [Vec<ValidationError<'static>>]) -> &'c [ValidationError<'static>] {
     let depth = |branch: &&Vec<ValidationError<'static>>| {
-        let no_reference = branch.iter().any(
-            |error| matches!(error.kind(), ValidationErrorKind::Required { property } if property == "$ref"),
-        );
+        let no_reference = branch.iter().any(|error| required(error) == Some("$ref"));
         let deepest = branch.iter().map(|error| error.instance_path().as_str().matches('/').count()).max();
         (!no_reference, deepest)
     };
-    branches.iter().filter(|branch| !branch.is_empty()).max_by_key(depth).map(Vec::as_slice)
+    branches.iter().filter(|branch| !branch.is_empty()).max_by_key(depth).map_or(&[], Vec::as_slice)
 }
 
 fn wrong_type(kind: &TypeKind, found: &Value) -> String {

@@ -134,7 +134,7 @@ async fn what_is_no_good_document_changes_nothing() {
         ("", ""),
         ("{", ""),
         ("a: &x 1", "/a"),
-        ("openapi: 3.1.0", "/info"),
+        ("openapi: 3.1.0", ""),
         ("openapi: 3.1.0\ninfo: {title: t, version: 1.0}\npaths: {}", "/info/version"),
         (
             "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths: {/a: {$ref: 'https://elsewhere.example/a'}}",

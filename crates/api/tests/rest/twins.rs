@@ -163,6 +163,7 @@ async fn of_an_api_for_all_the_catalog_entry_is_seen_and_nothing_else() {
     let entry = [
         "auth_types",
         "description",
+        "document",
         "environments",
         "id",
         "name",

@@ -70,6 +70,8 @@ fn another_format_is_told_what_it_is() {
         "/info/version",
         "quotes",
     );
+    let nothing = json!({"openapi": "3.1.0", "info": {"title": "t", "version": "1"}});
+    one(&nothing, "", "must have one of paths, components, webhooks");
     refused(b"<!DOCTYPE html>", Format::Json, "", "can't be read as JSON");
     refused(b"", Format::Json, "", "can't be read as JSON");
     refused(b"# nothing\n", Format::Yaml, "", "empty");
