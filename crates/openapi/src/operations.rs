@@ -14,6 +14,8 @@ const MAX_OPERATIONS: usize = 5_000;
 const MAX_PARAMETERS: usize = 200;
 /// How many parameters all of them may have together: those of a path count for each of its operations.
 const MAX_ALL_PARAMETERS: usize = 20_000;
+/// How much all operations may be as they are listed, in bytes of JSON: what a document says once may be listed often.
+const MAX_LISTED: usize = 8 << 20;
 /// How many media types, responses and tags of one operation are named.
 const MAX_NAMED: usize = 50;
 /// The longest names, and the longest texts.
@@ -69,8 +71,14 @@ pub struct Response {
 
 /// The operations by path and method, of a document that fits its schema; or what stands in the way.
 pub(crate) fn of(document: &Value) -> Result<Vec<Operation>, Vec<Fault>> {
-    let mut list =
-        List { document, operations: Vec::new(), parameters: 0, ids: HashMap::new(), faults: Vec::new() };
+    let mut list = List {
+        document,
+        operations: Vec::new(),
+        listed: 0,
+        parameters: 0,
+        ids: HashMap::new(),
+        faults: Vec::new(),
+    };
     let empty = Map::new();
     let paths = document.get("paths").and_then(Value::as_object).unwrap_or(&empty);
     let mut sorted: Vec<_> = paths.iter().filter(|(path, _)| path.starts_with('/')).collect();
@@ -88,6 +96,8 @@ pub(crate) fn of(document: &Value) -> Result<Vec<Operation>, Vec<Fault>> {
 struct List<'d> {
     document: &'d Value,
     operations: Vec<Operation>,
+    /// How much they are.
+    listed: usize,
     parameters: usize,
     /// Where each operationId was met.
     ids: HashMap<&'d str, String>,
@@ -122,7 +132,8 @@ impl<'d> List<'d> {
         let further = item.get("additionalOperations").and_then(Value::as_object);
         let further = further.into_iter().flatten().map(|(method, operation)| (method.as_str(), operation));
         for (method, operation) in known.chain(further) {
-            if let Some(operation) = operation.as_object() {
+            // Once something is wrong, nothing more is listed; only further faults are sought.
+            if let Some(operation) = operation.as_object().filter(|_| self.faults.len() < MAX_FAULTS) {
                 self.operation(path, &pointer, method, operation, shared);
             }
         }
@@ -154,7 +165,14 @@ impl<'d> List<'d> {
             self.faults.push(Fault::whole(format!("has more than {MAX_OPERATIONS} operations")));
         } else if self.faults.is_empty() {
             let listed = self.listed(path, method, operation, own, shared);
-            self.operations.push(listed);
+            self.listed += serde_json::to_vec(&listed).map_or(MAX_LISTED, |text| text.len());
+            if self.listed > MAX_LISTED {
+                let detail =
+                    format!("has operations of more than {} MiB as they are listed", MAX_LISTED >> 20);
+                self.faults.push(Fault::whole(detail));
+            } else {
+                self.operations.push(listed);
+            }
         }
     }
 

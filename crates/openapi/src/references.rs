@@ -1,7 +1,7 @@
 //! Where a document's references lead: nowhere outside, to something that is there, and to an end. Nothing is ever
 //! fetched; what leads outside is refused, so that nobody who reads the document later fetches it either.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -9,6 +9,8 @@ use crate::fault::{Fault, MAX_FAULTS, Step, pointer};
 
 /// Through how many references one may lead.
 const MAX_HOPS: usize = 32;
+/// How long a reference may be, in bytes.
+const MAX_LENGTH: usize = 1_000;
 
 /// Members that hold data rather than parts of the description.
 const DATA: &[&str] =
@@ -41,7 +43,13 @@ const NAMED: &[&str] = &[
 
 /// References that lead outside, to nothing, or in a circle.
 pub(crate) fn faults(document: &Value) -> Vec<Fault> {
-    let mut walk = Walk { document, anchors: anchors(document), steps: Vec::new(), faults: Vec::new() };
+    let mut walk = Walk {
+        document,
+        anchors: anchors(document),
+        verdicts: HashMap::new(),
+        steps: Vec::new(),
+        faults: Vec::new(),
+    };
     walk.value(document, Kind::Description);
     walk.faults
 }
@@ -85,12 +93,16 @@ impl Kind {
 struct Walk<'d> {
     document: &'d Value,
     anchors: HashSet<&'d str>,
+    verdicts: HashMap<&'d str, Option<&'static str>>,
     steps: Vec<Step>,
     faults: Vec<Fault>,
 }
 
 impl<'d> Walk<'d> {
     fn value(&mut self, value: &'d Value, kind: Kind) {
+        if self.faults.len() >= MAX_FAULTS {
+            return;
+        }
         match value {
             Value::Object(members) => {
                 self.references(members, kind);
@@ -115,29 +127,43 @@ impl<'d> Walk<'d> {
         for name in ["$ref", "$dynamicRef"] {
             let Some(reference) = members.get(name).and_then(Value::as_str) else { continue };
             let detail = if !reference.starts_with('#') {
-                "leads outside of the document; put what it names under components"
-            } else if kind == Kind::Description && !self.leads_somewhere(reference) {
-                "leads to nothing in this document"
-            } else if kind == Kind::Description && self.leads_round(members) {
-                "leads from reference to reference without an end"
+                Some("leads outside of the document; put what it names under components")
+            } else if kind == Kind::Description {
+                self.verdict(reference)
             } else {
-                continue;
+                None
             };
-            if self.faults.len() < MAX_FAULTS {
-                self.faults.push(Fault::new(format!("{}/{name}", pointer(&self.steps)), detail));
-            }
+            let place = || format!("{}/{name}", pointer(&self.steps));
+            self.faults.extend(detail.map(|detail| Fault::new(place(), detail)));
         }
     }
 
-    fn leads_somewhere(&self, reference: &str) -> bool {
-        self.anchors.contains(&reference[1..]) || target(self.document, reference).is_some()
+    /// What is wrong with a reference inside, found out once for each text.
+    fn verdict(&mut self, reference: &'d str) -> Option<&'static str> {
+        if reference.len() > MAX_LENGTH {
+            return Some("is longer than 1,000 bytes");
+        }
+        if let Some(known) = self.verdicts.get(reference) {
+            return *known;
+        }
+        let verdict = if self.anchors.contains(&reference[1..]) {
+            None
+        } else if target(self.document, reference).is_none() {
+            Some("leads to nothing in this document")
+        } else if self.leads_round(reference) {
+            Some("leads from reference to reference without an end")
+        } else {
+            None
+        };
+        self.verdicts.insert(reference, verdict);
+        verdict
     }
 
     /// Whether following references from here comes to no end. One by an anchor has come to one.
-    fn leads_round(&self, members: &'d Map<String, Value>) -> bool {
-        let mut reference = members.get("$ref").and_then(Value::as_str);
+    fn leads_round(&self, reference: &'d str) -> bool {
+        let mut reference = Some(reference);
         for _ in 0..=MAX_HOPS {
-            let Some(text) = reference else { return false };
+            let Some(text) = reference.filter(|text| text.len() <= MAX_LENGTH) else { return false };
             reference =
                 target(self.document, text).and_then(|value| value.get("$ref")).and_then(Value::as_str);
         }
@@ -242,6 +268,9 @@ mod tests {
 
     #[test]
     fn a_long_chain_ends_soon() {
+        let long = format!("#/components/schemas/{}", "a".repeat(MAX_LENGTH));
+        let document = json!({"components": {"schemas": {"A": {"$ref": long}}}});
+        assert!(faults(&document)[0].detail.contains("longer"));
         let chain: Map<String, Value> = (0..2_000)
             .map(|at| (format!("s{at}"), json!({"$ref": format!("#/components/schemas/s{}", at + 1)})))
             .chain([("s2000".to_owned(), json!({}))])

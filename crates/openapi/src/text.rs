@@ -3,9 +3,12 @@
 
 /// The text without control and direction characters, cut after `most` characters.
 pub(crate) fn shown(text: &str, most: usize) -> String {
-    let mut kept = text.chars().filter(|character| !is_hidden(*character));
+    // A text that is mostly hidden is not read to its end for the little that is shown of it.
+    let looked_at = most.saturating_mul(4);
+    let goes_on = text.chars().nth(looked_at).is_some();
+    let mut kept = text.chars().take(looked_at).filter(|character| !is_hidden(*character));
     let mut shown: String = kept.by_ref().take(most).collect();
-    if kept.next().is_some() {
+    if kept.next().is_some() || (goes_on && shown.chars().count() == most) {
         shown.pop();
         shown.push('…');
     }

@@ -144,6 +144,45 @@ fn what_is_said_once_is_not_listed_a_million_times() {
     assert!(soon(many.to_string().as_bytes(), Format::Json).is_err());
 }
 
+/// The same by whole paths, answers and bodies that are said once and referred to: what is listed has a ceiling.
+#[test]
+fn what_is_listed_has_a_ceiling_however_it_is_referred_to() {
+    let long = "x".repeat(1_000);
+    let answers: Map<String, Value> =
+        (200..250).map(|status| (status.to_string(), json!({"description": long}))).collect();
+    let types: Map<String, Value> =
+        (0..50).map(|at| (format!("{at}/{}", "y".repeat(190)), json!({}))).collect();
+    let refer = |to: &str| json!({"$ref": format!("#/components/{to}")});
+    let whole = json!({"get": {"responses": answers}});
+    let body = json!({"post": {"requestBody": refer("requestBodies/B"), "responses": {"200": refer("responses/R")}}});
+    for (item, paths) in [(refer("pathItems/P"), 5_000), (body, 5_000)] {
+        let paths: Map<String, Value> = (0..paths).map(|at| (format!("/a{at}"), item.clone())).collect();
+        let mut document = document("3.1.0", paths.into());
+        document["components"] = json!({
+            "pathItems": {"P": whole}, "responses": {"R": {"description": long}}, "requestBodies": {"B": {"content": types}},
+        });
+        let faults = soon(document.to_string().as_bytes(), Format::Json).expect_err("too much to list");
+        assert!(faults[0].detail.contains("8 MiB as they are listed"), "{faults:?}");
+    }
+}
+
+/// References cost once for each text, and are no longer than they need to be.
+#[test]
+fn references_in_masses() {
+    let long = "n".repeat(900);
+    let mut schemas: Map<String, Value> = (0..32)
+        .map(|at| (format!("{long}{at}"), json!({"$ref": format!("#/components/schemas/{long}{}", at + 1)})))
+        .collect();
+    schemas.insert(format!("{long}32"), json!({}));
+    let many: Vec<_> = (0..5_000).map(|_| json!({"$ref": format!("#/components/schemas/{long}1")})).collect();
+    schemas.insert("all".to_owned(), json!({"allOf": many}));
+    let mut good = document("3.1.0", json!({}));
+    good["components"] = json!({"schemas": schemas});
+    let start = Instant::now();
+    assert!(soon(good.to_string().as_bytes(), Format::Json).is_ok());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+}
+
 #[test]
 fn members_named_twice() {
     refused(br#"{"openapi":"3.1.0","openapi":"3.0.0"}"#, Format::Json, "/openapi", "twice");
