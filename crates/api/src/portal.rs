@@ -228,6 +228,12 @@ pub(crate) async fn try_call(
     Visiting(visit): Visiting,
     body: Json<wire::Try>,
 ) -> Answered<Told> {
+    if visit.idempotency.is_some() {
+        return Err(Refused::bad_header(
+            "Idempotency-Key",
+            "is not taken here: each trial is a call of its own",
+        ));
+    }
     let trial = app.service.portal_try(&visit, &body.into_value()).await.map_err(Refused::of_visitor)?;
     trials::make(&app, trial, visit.source).await
 }

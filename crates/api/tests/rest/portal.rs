@@ -313,6 +313,7 @@ async fn c5_nobody_tries_with_what_is_not_theirs() {
     }
     let good = json!({"method": "GET", "path": "/", "key": visitor.key});
     refused(&tried(good.clone()).send().await, 503, "gateway_unavailable");
+    refused(&tried(good.clone()).header("idempotency-key", "one").send().await, 400, "bad_header");
     let cookie = visitor.session().await;
     let by_session = world.call("POST", "/v1/portal/try").header("cookie", &cookie).json(&good);
     refused(&by_session.header("sec-fetch-site", "cross-site").send().await, 401, "unauthenticated");
