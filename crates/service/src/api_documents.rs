@@ -1,10 +1,13 @@
 //! An API's OpenAPI document: put, kept as it came, with its history and its operations (product.md B3, C5). It is
 //! read and validated before any transaction begins, a few at a time.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use claviger_domain::apis::{
     Api, ApiDocument, DocumentDigest, DocumentFormat, DocumentSource, OpenApiVersion,
 };
+use claviger_domain::credential::contains_credential;
 use claviger_domain::event::EventBody;
 use claviger_domain::permission::Permission;
 use claviger_domain::refusal::{FieldError, Refusal};
@@ -91,7 +94,12 @@ impl ReadDocument {
 
     /// What making it the API's document is in the log; `None`: it is that already.
     pub(crate) fn event(&self, api: &Api, source: DocumentSource) -> Option<EventBody> {
-        if api.document.as_ref().is_some_and(|present| present.sha256 == self.sha256) {
+        let format = match self.sent.format {
+            Format::Json => DocumentFormat::Json,
+            Format::Yaml => DocumentFormat::Yaml,
+        };
+        let same = |present: &ApiDocument| present.sha256 == self.sha256 && present.format == format;
+        if api.document.as_ref().is_some_and(same) {
             return None;
         }
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
@@ -99,10 +107,7 @@ impl ReadDocument {
             version: api.next_document(),
             sha256: self.sha256,
             size: count(self.sent.bytes.len()),
-            format: match self.sent.format {
-                Format::Json => DocumentFormat::Json,
-                Format::Yaml => DocumentFormat::Yaml,
-            },
+            format,
             openapi: self.openapi,
             title: self.title.clone(),
             operations: count(self.operations.len()),
@@ -152,8 +157,13 @@ impl Service {
         &self,
         sent: SentDocument,
     ) -> Result<Result<ReadDocument, Vec<FieldError>>, Error> {
-        let _place = self.state.documents.acquire().await.map_err(Error::internal)?;
-        tokio::task::spawn_blocking(move || read(sent)).await.map_err(Error::internal)?
+        let place = Arc::clone(&self.state.documents).acquire_owned().await.map_err(Error::internal)?;
+        let reading = tokio::task::spawn_blocking(move || {
+            // Until it is read, whether or not anybody still waits for it.
+            let _place = place;
+            read(sent)
+        });
+        reading.await.map_err(Error::internal)?
     }
 
     /// The document as it came: the newest version, or an older one for those who see all of the API.
@@ -275,6 +285,10 @@ fn read(sent: SentDocument) -> Result<Result<ReadDocument, Vec<FieldError>>, Err
             return Ok(Err(errors.collect()));
         }
     };
+    if contains_credential(&document.title) {
+        let detail = "looks like a secret; what is in the title is in the log for ever";
+        return Ok(Err(vec![FieldError::new("/info/title", detail)]));
+    }
     let texts: Result<Vec<_>, _> = document.operations.iter().map(serde_json::to_string).collect();
     Ok(Ok(ReadDocument {
         sha256: DocumentDigest::from_bytes(Sha256::digest(&sent.bytes).into()),

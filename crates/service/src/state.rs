@@ -54,7 +54,7 @@ pub(crate) struct State {
     /// Pulls and pushes, which go on after their requests.
     pub(crate) jobs: Jobs,
     /// How many OpenAPI documents are read at once: each takes the room of many times its size.
-    pub(crate) documents: Semaphore,
+    pub(crate) documents: Arc<Semaphore>,
     /// Hands in what the meters counted.
     pub(crate) reporter: UsageReporter,
     pub(crate) options: Options,
@@ -116,7 +116,7 @@ impl Service {
             published: Published::default(),
             retrievals: TaskTracker::new(),
             jobs: Jobs::default(),
-            documents: Semaphore::new(api_documents::AT_ONCE),
+            documents: Arc::new(Semaphore::new(api_documents::AT_ONCE)),
             reporter: UsageReporter::new(format!("{} {}", options.node_id, clock.now().as_micros())),
             instance_id: instance.instance_id,
             store,

@@ -1,6 +1,7 @@
 //! OpenAPI documents of APIs over HTTP: kept as they came, with their history, seen by those who see the API (product.md
 //! B3, surface.md "visibility").
 
+use claviger_domain::credential::{CredentialKind, generate};
 use claviger_domain::permission::Permission;
 use serde_json::{Value, json};
 
@@ -130,6 +131,8 @@ async fn what_is_no_good_document_changes_nothing() {
     let shelf = Shelf::new(&world).await;
     shelf.put("application/yaml", YAML).expect(200).await;
     let position = world.position().await;
+    let secret = generate(CredentialKind::Key, |buffer| buffer.fill(7)).value;
+    let secret = YAML.replace("Orders", secret.expose());
     for (text, pointer) in [
         ("", ""),
         ("{", ""),
@@ -141,6 +144,7 @@ async fn what_is_no_good_document_changes_nothing() {
             "/paths/~1a/$ref",
         ),
         ("swagger: '2.0'", "/openapi"),
+        (&secret, "/info/title"),
     ] {
         let answer = shelf.put("application/yaml", text).send().await;
         refused(&answer, 422, "invalid");
