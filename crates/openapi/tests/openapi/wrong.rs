@@ -18,11 +18,14 @@ fn one(document: &Value, pointer: &str, word: &str) {
 fn a_fault_is_named_by_its_place_in_every_version() {
     for version in ["3.0.3", "3.1.0", "3.2.0"] {
         let with = |item: Value| document(version, json!({"/a": item}));
-        one(
-            &with(json!({"get": {"responses": {"200": {}}}})),
-            "/paths/~1a/get/responses/200",
-            "must have description",
-        );
+        // From 3.2 on an answer needs no description.
+        if version != "3.2.0" {
+            one(
+                &with(json!({"get": {"responses": {"200": {}}}})),
+                "/paths/~1a/get/responses/200",
+                "must have description",
+            );
+        }
         one(&with(json!({"fetch": operation()})), "/paths/~1a/fetch", "no field");
         one(&with(json!({"get": 5})), "/paths/~1a/get", "an object");
         let parameter = json!({"name": "a", "in": "somewhere", "schema": {}});
