@@ -3,6 +3,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use claviger_domain::time::Timestamp;
 
 /// The operating system gave no random bytes.
@@ -29,6 +30,14 @@ impl Ambient for Machine {
     #[expect(clippy::disallowed_methods, reason = "the keeper's one source of chance")]
     fn fill(&self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
         getrandom::fill(bytes).map_err(|_| NoEntropy)
+    }
+}
+
+impl Machine {
+    /// Draws once from the chance of the library that signs. At its first draw the library looks by which file the
+    /// machine tells that it was copied, and without that file does not notice copies; so before files are given up.
+    pub(crate) fn draw_once(&self) -> Result<(), NoEntropy> {
+        SystemRandom::new().fill(&mut [0]).map_err(|_| NoEntropy)
     }
 }
 

@@ -138,6 +138,7 @@ fn stand(options: &Options, locked: Result<(), String>) -> Result<Desk, StartErr
     let mut started = start::start(&layout, options.ceilings, &Machine)?;
     let memory_locked = locked.is_ok();
     started.warnings.extend(locked.err());
+    Machine.draw_once()?;
     // From here on all that it needs is open.
     let enclosure = sandbox::enclose(&mut started.warnings);
     Ok(Desk::new(started, memory_locked, enclosure))

@@ -103,6 +103,19 @@ fn is_errors(name: &str) -> bool {
     fs::read_link("/proc/self/fd/2").is_ok_and(|target| name_of(&target) == name && name != "null")
 }
 
+/// What makes chance anew after the machine was copied is set up at the first draw of aws-lc, by files and memory
+/// that the enclosed process no longer gets. It is there when the memory of that moment is, which a copy of the
+/// process finds empty ("wf").
+#[test]
+fn the_library_that_signs_has_drawn_chance_before_the_keeper_gave_up_files() {
+    let folder = folder();
+    let keeper = spawn(options(folder.path()));
+    let maps = fs::read_to_string(format!("/proc/{}/smaps", process_of(&keeper)));
+    let Some(maps) = of_process(maps) else { return };
+    let flags = maps.lines().filter_map(|line| line.strip_prefix("VmFlags:"));
+    assert!(flags.into_iter().any(|flags| flags.split_whitespace().any(|flag| flag == "wf")), "{maps}");
+}
+
 #[test]
 fn its_folder_holds_no_plaintext() {
     let folder = folder();
