@@ -8,8 +8,8 @@
 use std::error::Error;
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
-    RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, LandlockStatus, Ruleset,
+    RulesetAttr as _, Scope,
 };
 use libc::{c_int, c_long};
 use seccompiler::{
@@ -17,7 +17,14 @@ use seccompiler::{
     apply_filter_all_threads,
 };
 
-/// What of it holds.
+/// What the first version of Landlock, of Linux 5.13, did not take away, and since which it does.
+const TAKEN_LATER: [(ABI, &str); 3] = [
+    (ABI::V3, "shortening files (since Linux 6.2)"),
+    (ABI::V4, "TCP ports (since Linux 6.7)"),
+    (ABI::V6, "signals and abstract sockets (since Linux 6.12)"),
+];
+
+/// What of it holds, as a whole.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Enclosure {
     pub(crate) seccomp: bool,
@@ -51,10 +58,20 @@ fn give_up_files() -> Result<(), Box<dyn Error>> {
         .scope(Scope::from_all(newest))?
         .create()?
         .restrict_self()?;
-    match status.ruleset {
-        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
-        RulesetStatus::NotEnforced => Err("the kernel does not have it".into()),
+    Ok(is_whole(status.landlock)?)
+}
+
+/// Whether that kernel's Landlock takes away all that is promised, and if not, what it leaves.
+fn is_whole(landlock: LandlockStatus) -> Result<(), String> {
+    let LandlockStatus::Available { effective_abi, .. } = landlock else {
+        return Err("the kernel does not have it".into());
+    };
+    let left: Vec<&str> =
+        TAKEN_LATER.iter().filter(|(since, _)| effective_abi < *since).map(|(_, what)| *what).collect();
+    if left.is_empty() {
+        return Ok(());
     }
+    Err(format!("the kernel's is older and takes away opening files, but not {}", left.join(", ")))
 }
 
 fn give_up_calls() -> Result<(), Box<dyn Error>> {

@@ -90,3 +90,23 @@ fn seccomp_takes_every_call_that_is_not_needed() {
         assert_eq!(outcome, "Some(1)", "{attempt}");
     }
 }
+
+#[test]
+fn an_older_landlock_is_not_taken_for_a_whole_one() {
+    let on = |effective_abi| is_whole(LandlockStatus::Available { effective_abi, kernel_abi: None });
+    for (abi, left, taken) in [
+        (ABI::V1, vec!["files (since", "ports", "signals"], vec![]),
+        (ABI::V2, vec!["files (since", "ports", "signals"], vec![]),
+        (ABI::V3, vec!["ports", "signals"], vec!["files (since"]),
+        (ABI::V4, vec!["signals"], vec!["files (since", "ports"]),
+        (ABI::V5, vec!["signals"], vec!["files (since", "ports"]),
+    ] {
+        let said = on(abi).expect_err("in part");
+        assert!(left.iter().all(|what| said.contains(what)), "{abi:?}: {said}");
+        assert!(!taken.iter().any(|what| said.contains(what)), "{abi:?}: {said}");
+    }
+    assert_eq!((on(ABI::V6), on(ABI::V7)), (Ok(()), Ok(())));
+    assert!(
+        is_whole(LandlockStatus::NotEnabled).is_err() && is_whole(LandlockStatus::NotImplemented).is_err()
+    );
+}

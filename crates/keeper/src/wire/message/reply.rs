@@ -30,7 +30,8 @@ pub struct Health {
     pub dumpable: bool,
     /// Whether the kernel lets it make only the system calls that it needs.
     pub seccomp: bool,
-    /// Whether the kernel lets it open no file and no port.
+    /// Whether the kernel lets it open no file and no port, and signal nobody. A kernel that takes away only a part
+    /// counts as none; a warning at the start says which.
     pub landlock: bool,
 }
 
