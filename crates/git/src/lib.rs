@@ -22,13 +22,14 @@ use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use claviger_domain::git::{
     Branch, DocumentPath, Failure, GitAddress, GitFailure, GitUser, HostKey, ObjectId,
 };
 use claviger_domain::time::Timestamp;
 use claviger_egress::Egress;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use error::{AgentError, Error};
 pub use limits::Limits;
@@ -127,6 +128,7 @@ pub(crate) struct Shared {
     pub(crate) egress: Egress,
     pub(crate) limits: Limits,
     places: Semaphore,
+    waiting: AtomicUsize,
 }
 
 impl Engine {
@@ -134,8 +136,8 @@ impl Engine {
     /// left in it is removed.
     pub fn new(folder: PathBuf, programs: Programs, egress: Egress, limits: Limits) -> io::Result<Self> {
         let folders = Folders::open(folder)?;
-        let places = Semaphore::new(limits.jobs);
-        Ok(Self { shared: Arc::new(Shared { programs, folders, egress, limits, places }) })
+        let (places, waiting) = (Semaphore::new(limits.jobs), AtomicUsize::new(0));
+        Ok(Self { shared: Arc::new(Shared { programs, folders, egress, limits, places, waiting }) })
     }
 
     /// Is the file there, and does the host let us read it?
@@ -153,6 +155,26 @@ impl Engine {
         self.run(remote, agent, async |job| job.push(push).await).await
     }
 
+    /// How many jobs wait for others to end.
+    pub fn waiting(&self) -> usize {
+        self.shared.waiting.load(Ordering::Relaxed)
+    }
+
+    async fn place(&self) -> Result<SemaphorePermit<'_>, Failure> {
+        if let Ok(place) = self.shared.places.try_acquire() {
+            return Ok(place);
+        }
+        let _waits = Waits::new(&self.shared.waiting);
+        let most = self.shared.limits.wait;
+        // The places are never closed.
+        let place = tokio::time::timeout(most, self.shared.places.acquire()).await.ok().and_then(Result::ok);
+        place.ok_or_else(|| {
+            let detail =
+                format!("Other Git jobs took all places for {} seconds: try again later.", most.as_secs());
+            Failure::new(GitFailure::TimedOut, detail)
+        })
+    }
+
     /// Waits for a place, and then takes its time. Whatever happens, and however long it would take, what the job
     /// started and wrote is gone at the end.
     async fn run<T>(
@@ -161,8 +183,10 @@ impl Engine {
         agent: Arc<dyn Agent>,
         work: impl AsyncFnOnce(&mut Job<'_>) -> Result<T, Error>,
     ) -> Outcome<T> {
-        // The places are never closed.
-        let _place = self.shared.places.acquire().await.ok();
+        let _place = match self.place().await {
+            Ok(place) => place,
+            Err(failure) => return Outcome { host_key: None, result: Err(failure.into()) },
+        };
         let mut job = match Job::new(&self.shared, remote, agent) {
             Ok(job) => job,
             Err(error) => return Outcome { host_key: None, result: Err(error) },
@@ -177,6 +201,22 @@ impl Engine {
             tracing::info!(host = %remote.address.host(), %error, "a Git job failed");
         }
         Outcome { host_key: job.into_host_key(), result }
+    }
+}
+
+/// One job that waits.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn new(all: &'a AtomicUsize) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(all)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Limits {
     pub time: Duration,
     /// How many run at once; others wait.
     pub jobs: usize,
+    /// How long they wait.
+    pub wait: Duration,
 }
 
 impl Default for Limits {
@@ -35,6 +37,7 @@ impl Default for Limits {
             connect: Duration::from_secs(10),
             time: Duration::from_secs(60),
             jobs: 4,
+            wait: Duration::from_secs(120),
         }
     }
 }

@@ -168,11 +168,29 @@ async fn more_jobs_than_there_are_places_for_wait() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let remote = remote(&host, &repository);
-    let mut second = std::pin::pin!(bench.engine.fetch(&remote, signer.clone()));
-    assert!(tokio::time::timeout(Duration::from_millis(300), &mut second).await.is_err(), "it waits");
+    let (engine, agent) = (bench.engine.clone(), signer.clone());
+    let second = tokio::spawn(async move { engine.fetch(&remote, agent).await });
+    while bench.engine.waiting() == 0 {
+        assert!(!second.is_finished(), "it waits");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     assert_eq!(signer.asked.load(Ordering::Relaxed), 1, "and asks nobody meanwhile");
     first.abort();
-    assert_eq!(second.await.result.expect("its turn").document, DOCUMENT);
+    let second = second.await.expect("it ends");
+    assert_eq!(second.result.expect("its turn").document, DOCUMENT);
+    assert_eq!(bench.engine.waiting(), 0);
+}
+
+#[tokio::test]
+async fn a_job_for_which_there_is_no_place_in_time_is_told_so() {
+    let bench = Bench::with(Limits { jobs: 0, wait: Duration::from_secs(1), ..Limits::default() });
+    let (host, signer) = (GitHost::start(), Signer::new());
+    let repository = host.repository("orders.git", &[(PATH, DOCUMENT)]);
+    let (code, detail) = bench.failed(bench.engine.fetch(&remote(&host, &repository), signer.clone()).await);
+    assert_eq!(code, GitFailure::TimedOut);
+    assert_eq!(detail, "Other Git jobs took all places for 1 seconds: try again later.");
+    assert_eq!(signer.asked.load(Ordering::Relaxed), 0, "nobody was asked to sign");
+    assert_eq!(bench.engine.waiting(), 0);
 }
 
 /// Nobody who could sign.
