@@ -136,6 +136,11 @@ impl Engine {
     /// left in it is removed.
     pub fn new(folder: PathBuf, programs: Programs, egress: Egress, limits: Limits) -> io::Result<Self> {
         let folders = Folders::open(folder)?;
+        if rustix::process::geteuid().is_root() {
+            tracing::warn!(
+                "as root, Git's and ssh's processes are not kept from starting others: use a user of its own"
+            );
+        }
         let (places, waiting) = (Semaphore::new(limits.jobs), AtomicUsize::new(0));
         Ok(Self { shared: Arc::new(Shared { programs, folders, egress, limits, places, waiting }) })
     }
