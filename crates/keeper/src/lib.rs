@@ -31,6 +31,7 @@ mod start;
 mod tree;
 mod wire;
 
+pub use agent::AgentOutcome;
 pub use bundle::{NODE_KEY_LENGTH, NodeKey, Recipient};
 pub use client::{AgentLease, Keeper, KeeperError};
 pub use keys::{Keys, NodeKeys};

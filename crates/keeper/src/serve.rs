@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::agent::{Charge, Door, SignIn};
+use crate::agent::{AgentOutcome, Charge, Door, SignIn};
 use crate::ambient::Ambient;
 use crate::desk::{Answer, Desk, NotSigned, Order};
 use crate::pair::PrivateHalf;
@@ -83,13 +83,16 @@ impl Counter {
     }
 
     /// The signature of a sign-in. Without a journal the process ends.
-    fn sign_in(&self, sign_in: &SignIn<'_>) -> Option<Vec<u8>> {
+    fn sign_in(&self, sign_in: &SignIn<'_>) -> Result<Vec<u8>, AgentOutcome> {
         match self.desk().sign_in(sign_in, self.ambient.now()) {
-            Ok(signature) => Some(signature),
-            Err(NotSigned::Refused(_)) => None,
+            Ok(signature) => Ok(signature),
+            Err(NotSigned::Refused(Refusal::TooManySignatures { .. })) => {
+                Err(AgentOutcome::TooManySignatures)
+            }
+            Err(NotSigned::Refused(_)) => Err(AgentOutcome::Unavailable),
             Err(NotSigned::NotJournaled) => {
                 let _ = locked(&self.voice).shutdown(Shutdown::Both);
-                None
+                Err(AgentOutcome::Unavailable)
             }
         }
     }

@@ -12,7 +12,7 @@ use rustix::net::sockopt::{socket_acceptconn, socket_domain, socket_peercred};
 use rustix::process::geteuid;
 
 use super::session::Session;
-use super::{Charge, SignIn};
+use super::{AgentOutcome, Charge, SignIn};
 
 /// How much the one connection may ask; OpenSSH asks three things.
 const MOST_MESSAGES: u32 = 32;
@@ -30,7 +30,7 @@ pub(crate) struct Door {
 
 /// How long the agent lives.
 struct Life {
-    /// Closed by the parent when the agent is no longer needed.
+    /// Closed by the parent when the agent is no longer needed, and told what came of it.
     leash: UnixStream,
     until: Instant,
 }
@@ -50,8 +50,9 @@ impl Door {
         Ok(Self { listener, charge, life: Life { leash, until } })
     }
 
-    /// Lets in the first who comes: ssh connects once, and one sign-in has one signature. `sign` gives it, or nothing.
-    pub(crate) fn stand(self, sign: &mut dyn FnMut(&SignIn<'_>) -> Option<Vec<u8>>) {
+    /// Lets in the first who comes: ssh connects once, and one sign-in has one signature. `sign` gives it, or
+    /// says why not.
+    pub(crate) fn stand(self, sign: &mut dyn FnMut(&SignIn<'_>) -> Result<Vec<u8>, AgentOutcome>) {
         let Self { listener, charge, life } = self;
         if life.wait_for(&listener).is_err() {
             return;
@@ -70,7 +71,7 @@ fn serve(
     mut stream: UnixStream,
     charge: &Charge,
     life: &Life,
-    sign: &mut dyn FnMut(&SignIn<'_>) -> Option<Vec<u8>>,
+    sign: &mut dyn FnMut(&SignIn<'_>) -> Result<Vec<u8>, AgentOutcome>,
 ) {
     let mut session = Session::new(charge);
     let (mut received, mut part) = (Vec::new(), [0; 4_096]);
@@ -88,11 +89,14 @@ fn serve(
                 return;
             }
             match stream.read(&mut part) {
-                Ok(0) | Err(_) => return,
+                Ok(0) | Err(_) => return life.tell(AgentOutcome::Unasked),
                 Ok(count) => received.extend_from_slice(&part[..count]),
             }
         };
         let answer = session.answer(&message, sign);
+        if let Some(outcome) = session.take_outcome() {
+            life.tell(outcome);
+        }
         let length = u32::try_from(answer.len()).unwrap_or(u32::MAX);
         if stream.write_all(&[&length.to_be_bytes()[..], &answer].concat()).is_err() {
             return;
@@ -101,6 +105,11 @@ fn serve(
 }
 
 impl Life {
+    /// Tells the parent, if it still listens.
+    fn tell(&self, outcome: AgentOutcome) {
+        let _ = (&self.leash).write_all(outcome.word().as_slice());
+    }
+
     /// Waits until there is something to read, for as long as the agent lives.
     fn wait_for(&self, source: &impl AsFd) -> Result<(), Over> {
         loop {

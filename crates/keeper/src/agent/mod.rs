@@ -9,8 +9,10 @@ mod charge;
 mod door;
 mod host;
 pub(crate) mod key;
+mod outcome;
 mod session;
 
 pub(crate) use charge::Charge;
 pub(crate) use door::Door;
+pub use outcome::AgentOutcome;
 pub(crate) use session::SignIn;

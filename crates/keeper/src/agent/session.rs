@@ -1,7 +1,7 @@
 //! The one connection to an agent: what it was told so far, and what it may still ask.
 
-use super::Charge;
 use super::host;
+use super::{AgentOutcome, Charge};
 use crate::pair::Hash;
 use crate::wire::codec::{Malformed, Reader, Writer};
 
@@ -24,6 +24,8 @@ pub(super) struct Session<'a> {
     charge: &'a Charge,
     bound: Option<Bound>,
     signed: bool,
+    /// What came of the last request to sign.
+    outcome: Option<AgentOutcome>,
 }
 
 /// The session that was proved to be with a pinned host.
@@ -45,23 +47,31 @@ pub(crate) struct SignIn<'a> {
 
 impl<'a> Session<'a> {
     pub(super) fn new(charge: &'a Charge) -> Self {
-        Self { charge, bound: None, signed: false }
+        Self { charge, bound: None, signed: false, outcome: None }
     }
 
     /// The answer to one message. `sign` gives the signature as SSH writes it, or nothing.
     pub(super) fn answer(
         &mut self,
         message: &[u8],
-        sign: &mut dyn FnMut(&SignIn<'_>) -> Option<Vec<u8>>,
+        sign: &mut dyn FnMut(&SignIn<'_>) -> Result<Vec<u8>, AgentOutcome>,
     ) -> Vec<u8> {
         let Some((kind, body)) = message.split_first() else { return vec![FAILURE] };
         let answered = match *kind {
             REQUEST_IDENTITIES if body.is_empty() => Ok(self.identities()),
             EXTENSION => self.bind(body),
-            SIGN_REQUEST => self.sign(body, sign),
+            SIGN_REQUEST => {
+                self.outcome = Some(AgentOutcome::Refused);
+                self.sign(body, sign)
+            }
             _ => Err(Malformed),
         };
         answered.unwrap_or_else(|Malformed| vec![FAILURE])
+    }
+
+    /// What came of a request to sign that was answered since this was asked.
+    pub(super) fn take_outcome(&mut self) -> Option<AgentOutcome> {
+        self.outcome.take()
     }
 
     /// The one key, with no comment: what it is attached to is not the host's matter.
@@ -94,7 +104,7 @@ impl<'a> Session<'a> {
     fn sign(
         &mut self,
         body: &[u8],
-        sign: &mut dyn FnMut(&SignIn<'_>) -> Option<Vec<u8>>,
+        sign: &mut dyn FnMut(&SignIn<'_>) -> Result<Vec<u8>, AgentOutcome>,
     ) -> Result<Vec<u8>, Malformed> {
         let mut reader = Reader::new(body);
         let (key, data, flags) = (reader.bytes(body.len())?, reader.bytes(body.len())?, reader.u32()?);
@@ -108,7 +118,9 @@ impl<'a> Session<'a> {
         // Whatever comes of it: one sign-in has one signature.
         self.signed = true;
         let sign_in = SignIn { charge: self.charge, hash, data, host_key: &bound.host_key, algorithm };
-        let signature = sign(&sign_in).ok_or(Malformed)?;
+        let signed = sign(&sign_in);
+        self.outcome = Some(signed.as_ref().map_or_else(|outcome| *outcome, |_| AgentOutcome::Signed));
+        let signature = signed.map_err(|_| Malformed)?;
         let mut writer = Writer::default();
         writer.u8(SIGNED);
         writer.bytes(&sign_in.written(&signature));

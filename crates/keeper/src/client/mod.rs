@@ -10,6 +10,7 @@ mod link;
 mod options;
 mod supervisor;
 
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
@@ -23,6 +24,7 @@ pub use link::Status;
 use link::{Shared, locked};
 pub use options::{BackOff, Notice, Observer, Program, SpawnOptions};
 
+use crate::agent::AgentOutcome;
 use crate::bundle::{NodeKey, Recipient};
 use crate::keys::{Keys, NodeKeys};
 use crate::pairs::{MadePair, MakePair, OpenAgent, SignJwt};
@@ -202,9 +204,28 @@ impl Keeper {
 /// An agent that is open. Dropping this closes it, as the end of this process does.
 #[derive(Debug)]
 #[must_use = "the agent closes when this is dropped"]
-pub struct AgentLease(
-    #[expect(dead_code, reason = "it is held for the moment at which it closes")] UnixStream,
-);
+pub struct AgentLease(UnixStream);
+
+impl AgentLease {
+    /// Lets go of the agent, and tells what came of it so far. Never waits: what the child was answered is told
+    /// before the child hears it.
+    pub fn release(mut self) -> AgentOutcome {
+        let (mut words, mut part) = (Vec::new(), [0; 64]);
+        if self.0.set_nonblocking(true).is_err() {
+            return AgentOutcome::Ended;
+        }
+        let silent = loop {
+            match self.0.read(&mut part) {
+                Ok(0) => break AgentOutcome::Ended,
+                Ok(count) => words.extend_from_slice(&part[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break AgentOutcome::Unasked,
+                Err(_) => break AgentOutcome::Ended,
+            }
+        };
+        AgentOutcome::of_words(&words).unwrap_or(silent)
+    }
+}
 
 impl Drop for Keeper {
     fn drop(&mut self) {

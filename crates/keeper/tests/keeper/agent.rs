@@ -13,7 +13,7 @@ use aws_lc_rs::signature::{
 use claviger_domain::git::HostKey;
 use claviger_domain::key_pairs::{Algorithm, KeyUse};
 use claviger_keeper::{
-    AgentLease, Ceilings, Keeper, KeeperError, MadePair, MakePair, OpenAgent, Place,
+    AgentLease, AgentOutcome, Ceilings, Keeper, KeeperError, MadePair, MakePair, OpenAgent, Place,
     journal::{self, SignedInTo},
 };
 use proptest::prelude::*;
@@ -419,6 +419,34 @@ fn all_that_agents_can_do_otherwise_is_refused() {
         assert_eq!(connection.ask(&message), FAILURE, "{message:?}");
     }
     assert!(world.verifies(&world.sign_in(), &connection.ask(&world.sign_in().message())));
+}
+
+#[test]
+fn what_came_of_it_is_told_to_whoever_opened_it() {
+    let world = World::with(|options| {
+        options.process.ceilings.git_signatures = Ceilings { per_actor: 1, together: 10 };
+    });
+    let host = host();
+    let (request, other) = (world.sign_in(), SignIn { user: b"root".to_vec(), ..world.sign_in() });
+    let agents = [0; 6].map(|_| world.opened(&[&host]));
+    let [unasked, left, unbound, mended, full, killed] = agents;
+    assert_eq!(unasked.lease.release(), AgentOutcome::Unasked);
+    drop(left.connect().bound(&host));
+    assert_eq!(left.lease.release(), AgentOutcome::Unasked, "a host that does not want the key");
+    assert_eq!(unbound.connect().ask(&request.message()), FAILURE);
+    assert_eq!(unbound.lease.release(), AgentOutcome::Refused);
+    let mut connection = mended.connect().bound(&host);
+    assert_eq!(connection.ask(&other.message()), FAILURE);
+    assert!(world.verifies(&request, &connection.ask(&request.message())));
+    assert_eq!(mended.lease.release(), AgentOutcome::Signed);
+    assert_eq!(full.connect().bound(&host).ask(&request.message()), FAILURE);
+    assert_eq!(full.lease.release(), AgentOutcome::TooManySignatures);
+    let mut connection = killed.connect().bound(&host);
+    signal(&world.keeper, rustix::process::Signal::KILL);
+    assert!(connection.is_closed());
+    wait_for("its end", || UnixStream::connect(&killed.path).is_err());
+    wait_for("a new keeper", || world.keeper.status().restarts == 1);
+    assert_eq!(killed.lease.release(), AgentOutcome::Ended);
 }
 
 #[test]

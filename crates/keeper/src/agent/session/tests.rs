@@ -61,7 +61,7 @@ fn told(charge: &Charge, messages: &[Vec<u8>]) -> (u32, Vec<u8>) {
     for message in messages {
         last = session.answer(message, &mut |_| {
             signed += 1;
-            Some(vec![9; 64])
+            Ok(vec![9; 64])
         });
     }
     (signed, last)
@@ -74,8 +74,11 @@ fn the_whole_is_signed_and_a_refusal_of_the_desk_is_a_failure() {
     let messages = [binding(&host), sign_in(&charge, &host)];
     assert_eq!(told(&charge, &messages).0, 1);
     let mut session = Session::new(&charge);
-    assert_eq!(session.answer(&messages[0], &mut |_| None), [SUCCESS]);
-    assert_eq!(session.answer(&messages[1], &mut |_| None), [FAILURE]);
+    let mut full = |_: &SignIn<'_>| Err(AgentOutcome::TooManySignatures);
+    assert_eq!(session.answer(&messages[0], &mut full), [SUCCESS]);
+    assert_eq!(session.take_outcome(), None, "nobody asked");
+    assert_eq!(session.answer(&messages[1], &mut full), [FAILURE]);
+    assert_eq!(session.take_outcome(), Some(AgentOutcome::TooManySignatures));
     assert_eq!(session.answer(&messages[1], &mut |_| panic!("asked again")), [FAILURE]);
 }
 
