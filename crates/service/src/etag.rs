@@ -12,6 +12,7 @@ const VOLATILE: &[&str] = &[
     "enforcement",
     "can",
     "access",
+    "attachments",
     "replaced_by",
     "exceeds_creator",
     "authorized_apis",

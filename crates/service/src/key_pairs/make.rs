@@ -40,9 +40,7 @@ impl Service {
         request: &Request,
         body: &wire::Create,
     ) -> Result<Written<wire::KeyPair>, Error> {
-        let (_, authority) = self.reading(request).await?;
-        let worth_it = authority.holds(Permission::KeyPairsCreate) && Name::new(&body.name).is_ok();
-        let fresh = match worth_it {
+        let fresh = match self.is_worth_making(request, body).await? {
             true => self.fresh_pair(body.algorithm.into()).await?,
             false => Fresh::NotNeeded,
         };
@@ -51,6 +49,21 @@ impl Service {
             Box::pin(write.key_pair_create(body, fresh))
         });
         self.published(written.await).await
+    }
+
+    /// Whether a pair would be kept, as far as can be seen before: making one takes the keeper seconds. A repetition is
+    /// known by the name, which the first one took.
+    async fn is_worth_making(&self, request: &Request, body: &wire::Create) -> Result<bool, Error> {
+        let (mut reader, authority) = self.reading(request).await?;
+        let organization_id = match &body.organization_id {
+            Some(text) => text.parse().ok(),
+            None => Some(authority.organization_id),
+        };
+        let (Some(organization_id), Ok(name)) = (organization_id, Name::new(&body.name)) else {
+            return Ok(false);
+        };
+        let may = authority.allows_within(Permission::KeyPairsCreate, organization_id);
+        Ok(may && reader.key_pair_named(organization_id, &name).await?.is_none())
     }
 
     /// Makes a pair beside the old one, for the same uses and with the same access. The old one stays as it is until
@@ -116,6 +129,9 @@ impl Write<'_, '_> {
         }
         let creator = self.creator(&mut fields);
         let (name, creator) = fields.finish_with(name.zip(creator))?;
+        if self.tx.key_pair_named(organization_id, &name).await?.is_some() {
+            return Err(Refusal::NameTaken { pointer: "/name".to_owned() }.into());
+        }
         let terms = Terms { organization_id, name, uses, public: body.public, grants: vec![creator] };
         self.keep_pair(fresh, terms, None).await
     }

@@ -453,6 +453,11 @@ async fn without_the_keeper_no_pair_is_made_and_all_else_goes_on(world: World) {
     assert_eq!(world.events().await, before);
     let again = replayed(world.service.key_pair_create(&once, &body(typed)).await);
     assert_eq!(again["id"], first.id, "a replay needs no keeper");
+    let twice = world.service.key_pair_create(&request, &body(json!({"name": "ONCE"}))).await;
+    assert!(
+        matches!(twice, Err(Error::Refused(Refusal::NameTaken { .. }))),
+        "nothing is made for it: {twice:?}"
+    );
     let weak = world.actor(&[Permission::GroupsRead], everywhere()).await;
     let (weak, typed) = (weak.request(), body(json!({"name": "New"})));
     let refused = world.service.key_pair_create(&weak, &typed);
