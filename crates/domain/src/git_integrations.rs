@@ -108,6 +108,28 @@ impl GitIntegration {
         Err(Refusal::InvalidTransition { from: "disabled", act, allowed: vec!["update"] })
     }
 
+    /// Whether the key that the host of `settings` shows is to be pinned, when it was known by none as the job began.
+    /// Of several who meet it first, one pins its key; the others must have met the same.
+    pub fn pins_at_first_sight(&self, settings: &GitSettings, shown: &HostKey) -> Result<bool, Failure> {
+        if !self.settings.same_host(settings) {
+            let detail = "The Git integration was changed while the job ran. Start it again.";
+            return Err(Failure::new(GitFailure::OutOfSync, detail));
+        }
+        match &self.host_key {
+            None => Ok(true),
+            Some(pinned) if pinned.key == *shown => Ok(false),
+            Some(pinned) => {
+                let detail = format!(
+                    "The host shows {}, and {} was pinned meanwhile. Somebody may stand in between, so nothing was \
+                     sent. Ask the host's operators; if theirs is the other one, remove the pinned one and test again.",
+                    shown.fingerprint(),
+                    pinned.key.fingerprint()
+                );
+                Err(Failure::new(GitFailure::HostKeyChanged, detail))
+            }
+        }
+    }
+
     /// Whether the API's document is another than that which was pulled or pushed last. None is no edit.
     pub fn has_local_edits(&self, document: Option<&DocumentDigest>) -> bool {
         document

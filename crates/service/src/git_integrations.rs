@@ -3,6 +3,7 @@
 
 mod agent;
 mod fields;
+mod first_sight;
 mod pull;
 mod push;
 mod remote;

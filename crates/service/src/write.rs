@@ -158,9 +158,27 @@ impl Service {
         T: Answer,
         F: for<'w, 'tx> Fn(&'w mut Write<'tx, 'env>) -> BoxFuture<'w, Result<T, Error>> + Send + Sync + 'env,
     {
+        let (written, head) = self.write_unfollowed(request, name, status, act).await?;
+        // A replayed answer took effect where it did; a fresh one at the head, which nobody else could move.
+        self.follow_to(head).await?;
+        Ok(written)
+    }
+
+    /// As [`Self::write`], but the node's own index may still be behind it: for whoever has to do something once it is
+    /// committed, whether or not the node can follow. They follow then.
+    pub(crate) async fn write_unfollowed<'env, T, F>(
+        &'env self,
+        request: &'env Request,
+        name: &'static str,
+        status: Status,
+        act: F,
+    ) -> Result<(Written<T>, Position), Error>
+    where
+        T: Answer,
+        F: for<'w, 'tx> Fn(&'w mut Write<'tx, 'env>) -> BoxFuture<'w, Result<T, Error>> + Send + Sync + 'env,
+    {
         let act = Arc::new(act);
-        let (written, head) = self
-            .state
+        self.state
             .store
             .commit(name, |tx| {
                 let act = Arc::clone(&act);
@@ -175,10 +193,7 @@ impl Service {
                     self.keep_answer(tx, request, status, answer).await
                 })
             })
-            .await?;
-        // A replayed answer took effect where it did; a fresh one at the head, which nobody else could move.
-        self.follow_to(head).await?;
-        Ok(written)
+            .await
     }
 
     pub(crate) async fn keep_answer<T: Answer>(

@@ -156,3 +156,20 @@ fn an_integration_is_made_once_forgets_its_hosts_key_and_ends() {
     let off = GitIntegration { settings: GitSettings { enabled: false, ..settings() }, ..made() };
     assert_eq!(off.require_enabled("pull").expect_err("it is off").code(), "invalid_transition");
 }
+
+#[test]
+fn b5_of_jobs_that_meet_a_host_at_once_those_that_met_another_key_go_no_further() {
+    let shown: HostKey = HOST_KEY.parse().expect("a key");
+    // The last byte of the key is another one.
+    let other: HostKey = format!("{}m", &HOST_KEY[..HOST_KEY.len() - 1]).parse().expect("a key");
+    assert_eq!(made().pins_at_first_sight(&settings(), &shown), Ok(true));
+    assert_eq!(synced().pins_at_first_sight(&settings(), &shown), Ok(false), "another job has met the same");
+    let changed = synced().pins_at_first_sight(&settings(), &other).expect_err("another key");
+    assert_eq!(changed.code, GitFailure::HostKeyChanged);
+    assert!(changed.detail.contains(&other.fingerprint()), "{changed}");
+    assert!(changed.detail.contains(&shown.fingerprint()), "{changed}");
+    let address = "git@other.example:acme/orders.git".parse().expect("an address");
+    let moved = GitIntegration { settings: GitSettings { address, ..settings() }, ..made() };
+    let refused = moved.pins_at_first_sight(&settings(), &shown).expect_err("another host");
+    assert_eq!(refused.code, GitFailure::OutOfSync);
+}

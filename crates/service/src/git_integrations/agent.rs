@@ -13,6 +13,7 @@ use claviger_git::{Agent, AgentError, AgentLease};
 use claviger_keeper::{Keeper, OpenAgent};
 use claviger_store::Reader;
 
+use super::first_sight::FirstSight;
 use crate::error::Error;
 use crate::key_pairs::place_of;
 use crate::state::Service;
@@ -31,6 +32,7 @@ pub(super) struct PairAgent {
     actor: String,
     /// The API whose integration it is attached to.
     attachment: String,
+    first_sight: Option<FirstSight>,
 }
 
 impl PairAgent {
@@ -53,7 +55,13 @@ impl PairAgent {
             sealed,
             actor,
             attachment,
+            first_sight: None,
         })
+    }
+
+    /// To a host whose key nobody knows, it signs in once that key is pinned.
+    pub(super) fn at_first_sight(self, first_sight: FirstSight) -> Self {
+        Self { first_sight: Some(first_sight), ..self }
     }
 }
 
@@ -64,6 +72,10 @@ impl Agent for PairAgent {
         user: &GitUser,
         host_key: &HostKey,
     ) -> Result<AgentLease, AgentError> {
+        if let Some(first_sight) = &self.first_sight {
+            // The engine gives this call a thread of its own, which may wait for the database.
+            tokio::runtime::Handle::current().block_on(first_sight.pin(host_key))?;
+        }
         let row = self.key_pair_id.to_string();
         let lease = self.keeper.agent(OpenAgent {
             place: place_of(&self.database, &row),

@@ -11,7 +11,7 @@ use claviger_openapi::Format;
 use claviger_store::Tx;
 
 use super::remote::told;
-use super::turn::{Turn, broken_off};
+use super::turn::{Turn, ended};
 use crate::api_documents::{ReadDocument, SentDocument};
 use crate::error::Error;
 use crate::jobs::JobResult;
@@ -21,18 +21,17 @@ impl Service {
     pub(super) async fn pull(&self, turn: &Turn) -> JobResult {
         let engine = self.options().git.engine().map_err(|missing| vec![missing])?;
         let agent = std::sync::Arc::clone(&turn.agent);
-        let Outcome { host_key, result } = engine.fetch(&turn.remote, agent).await;
-        self.pin_host_key(turn, host_key.as_ref()).await.map_err(broken_off)?;
+        let Outcome { result, .. } = engine.fetch(&turn.remote, agent).await;
         let Fetched { commit, blob, document } = result.map_err(|error| vec![told(error)])?;
         let format = Format::of_path(turn.remote.path.as_str());
         let read =
-            self.read_document(SentDocument { bytes: document.into(), format }).await.map_err(broken_off)?;
+            self.read_document(SentDocument { bytes: document.into(), format }).await.map_err(ended)?;
         let read = &read.map_err(invalid)?;
         let sync = &SyncPoint { commit, blob, document: read.digest() };
         let kept =
             self.store().commit("git_pull_keep", |tx| Box::pin(self.keep_pulled(tx, turn, read, sync)));
-        let (outcome, position) = kept.await.map_err(broken_off)?;
-        self.follow_to(position).await.map_err(broken_off)?;
+        let (outcome, position) = kept.await.map_err(ended)?;
+        self.follow_to(position).await.map_err(ended)?;
         outcome.map_err(|error| vec![error])
     }
 

@@ -13,7 +13,7 @@ use claviger_store::{Reader, Tx};
 
 use super::pull::{is_news, moved};
 use super::remote::told;
-use super::turn::{Starter, Turn, broken_off};
+use super::turn::{Starter, Turn, ended};
 use crate::api_documents::{DocumentBytes, document_bytes};
 use crate::error::Error;
 use crate::jobs::JobResult;
@@ -28,13 +28,12 @@ impl Service {
         let (push, digest) = self.commit_of(&mut reader, turn).await?;
         drop(reader);
         let agent = std::sync::Arc::clone(&turn.agent);
-        let Outcome { host_key, result } = engine.push(&turn.remote, agent, &push).await;
-        self.pin_host_key(turn, host_key.as_ref()).await.map_err(broken_off)?;
+        let Outcome { result, .. } = engine.push(&turn.remote, agent, &push).await;
         let pushed = result.map_err(|error| vec![told(error)])?;
         let sync = &SyncPoint { commit: pushed.commit, blob: pushed.blob, document: digest };
         let kept = self.store().commit("git_push_keep", |tx| Box::pin(self.keep_pushed(tx, turn, sync)));
-        let (kept, position) = kept.await.map_err(broken_off)?;
-        self.follow_to(position).await.map_err(broken_off)?;
+        let (kept, position) = kept.await.map_err(ended)?;
+        self.follow_to(position).await.map_err(ended)?;
         kept.map_err(|error| vec![error])?;
         Ok(JobOutcome { changed: pushed.changed, commit: sync.commit.to_string() })
     }
@@ -56,8 +55,8 @@ impl Service {
             return Err(vec![JobError::new("invalid_document", detail)]);
         }
         let DocumentBytes { bytes, document, .. } =
-            document_bytes(reader, &turn.api, None).await.map_err(broken_off)?;
-        let member = member_of(reader, &turn.starter).await.map_err(broken_off)?;
+            document_bytes(reader, &turn.api, None).await.map_err(ended)?;
+        let member = member_of(reader, &turn.starter).await.map_err(ended)?;
         let expected = match turn.integration.expected_at_host(turn.out_of_sync) {
             Some(blob) => Expected::Blob(blob.cloned()),
             None => Expected::Anything,

@@ -3,8 +3,11 @@
 use claviger_domain::git::Failure;
 use claviger_domain::git_integrations::{GitIntegration, GitSettings};
 use claviger_domain::jobs::JobError;
-use claviger_git::{Engine, Remote};
+use claviger_git::{AgentError, Engine, Remote};
 use claviger_keeper::KeeperError;
+
+use super::turn::broken_off;
+use crate::error::Error;
 
 /// The code of a machine without `git` or `ssh`.
 const MISSING: &str = "git_missing";
@@ -41,20 +44,31 @@ pub(super) fn remote(settings: &GitSettings, known: Option<&GitIntegration>) -> 
 pub(super) fn told(error: claviger_git::Error) -> JobError {
     match error {
         claviger_git::Error::Failed(Failure { code, detail }) => JobError::new(code.as_str(), detail),
-        claviger_git::Error::Agent(error) => match error.downcast_ref::<KeeperError>() {
-            Some(KeeperError::Unavailable) => JobError::new(
-                "keeper_unavailable",
-                "The keeper is away; it is being started again. Try again.",
-            ),
-            Some(KeeperError::TooManySignatures { retry_after_seconds }) => JobError::new(
-                "too_many_signatures",
-                format!(
-                    "The ceiling of sign-ins within an hour is reached. Try again in {retry_after_seconds} s."
-                ),
-            ),
-            _ => ours(error),
-        },
+        claviger_git::Error::Agent(error) => not_signed_in(error),
         error @ (claviger_git::Error::Local { .. } | claviger_git::Error::Git { .. }) => ours(error),
+    }
+}
+
+/// Why nobody signed in: the keeper did not, or the host is not the one that is known.
+fn not_signed_in(error: AgentError) -> JobError {
+    let error = match error.downcast::<Error>() {
+        Ok(error) => return broken_off(*error),
+        Err(error) => error,
+    };
+    if let Some(Failure { code, detail }) = error.downcast_ref() {
+        return JobError::new(code.as_str(), detail);
+    }
+    match error.downcast_ref::<KeeperError>() {
+        Some(KeeperError::Unavailable) => {
+            JobError::new("keeper_unavailable", "The keeper is away; it is being started again. Try again.")
+        }
+        Some(KeeperError::TooManySignatures { retry_after_seconds }) => JobError::new(
+            "too_many_signatures",
+            format!(
+                "The ceiling of sign-ins within an hour is reached. Try again in {retry_after_seconds} s."
+            ),
+        ),
+        _ => ours(error),
     }
 }
 

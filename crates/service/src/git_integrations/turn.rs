@@ -1,12 +1,11 @@
-//! What a pull and a push have in common: they are started by one who may, look at everything anew when their turn
-//! comes, and pin the host's key when they meet it first (product.md B5).
+//! What a pull and a push have in common: they are started by one who may, and look at everything anew when their turn
+//! comes (product.md B5).
 
 use std::sync::Arc;
 
 use claviger_domain::apis::Api;
 use claviger_domain::event::{ActorRef, EventBody, NewEvent};
-use claviger_domain::git::HostKey;
-use claviger_domain::git_integrations::{GitIntegration, IntegrationOf, OutOfSync};
+use claviger_domain::git_integrations::{GitIntegration, OutOfSync};
 use claviger_domain::id::{ApiId, JobId, ServiceKeyId};
 use claviger_domain::jobs::{JobError, JobKind};
 use claviger_domain::permission::Permission;
@@ -15,12 +14,14 @@ use claviger_domain::scope::Place;
 use claviger_git::Remote;
 use claviger_store::Reader;
 use claviger_wire::{git_integrations as wire, jobs};
+use serde::Serialize;
 
 use super::agent::PairAgent;
+use super::first_sight::FirstSight;
 use super::remote::{ours, remote};
 use crate::error::{Error, Unavailable};
 use crate::jobs::JobResult;
-use crate::request::{Outcome, Request, Status, Written};
+use crate::request::{Answer, Outcome, Request, Status, Written};
 use crate::state::Service;
 
 /// Who started it. What it changes is theirs in the log.
@@ -29,6 +30,21 @@ pub(super) struct Starter {
     pub(super) service_key_id: ServiceKeyId,
     pub(super) actor: ActorRef,
     source: Option<String>,
+}
+
+/// A job that was begun. What is recorded of the request is the job.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Begun {
+    job: jobs::Job,
+    #[serde(skip)]
+    api_id: ApiId,
+}
+
+impl Answer for Begun {
+    fn location(&self) -> Option<String> {
+        self.job.location()
+    }
 }
 
 /// Everything as it is when the turn comes.
@@ -62,7 +78,21 @@ impl Service {
         self.git_job(request, api, JobKind::GitPush, body.out_of_sync.into()).await
     }
 
+    /// In a task of its own, which goes on if the caller hangs up: a job that is committed is run.
     async fn git_job(
+        &self,
+        request: &Request,
+        api: &str,
+        kind: JobKind,
+        out_of_sync: OutOfSync,
+    ) -> Result<Written<jobs::Job>, Error> {
+        let (service, request, api) = (self.clone(), request.clone(), api.to_owned());
+        let begun =
+            self.to_the_end(async move { service.begin_git_job(&request, &api, kind, out_of_sync).await });
+        begun.await?
+    }
+
+    async fn begin_git_job(
         &self,
         request: &Request,
         api: &str,
@@ -73,22 +103,27 @@ impl Service {
             JobKind::GitPull => ("pull", Permission::GitIntegrationsPull),
             JobKind::GitPush => ("push", Permission::GitIntegrationsPush),
         };
-        let written = self
-            .write(request, kind.as_str(), Status::Accepted, |write| {
+        let (written, head) = self
+            .write_unfollowed(request, kind.as_str(), Status::Accepted, |write| {
                 Box::pin(async move {
                     let (api, integration) = write.integration_to(api, permission).await?;
                     integration.require_enabled(act)?;
-                    write.begin_job(kind, &api).await
+                    Ok(Begun { job: write.begin_job(kind, &api).await?, api_id: api.id })
                 })
             })
             .await?;
-        if let Outcome::Fresh(job) = &written.outcome {
-            let id: JobId = job.id.parse().map_err(Error::internal)?;
-            let api_id: ApiId = job.api.id.parse().map_err(Error::internal)?;
-            let (service, starter) = (self.clone(), Starter::of(request));
-            self.run_job(id, async move { service.git_turn(api_id, kind, starter, out_of_sync).await });
-        }
-        Ok(written)
+        let (outcome, envelope) = written.split();
+        let outcome = match outcome {
+            Outcome::Replayed(body) => Outcome::Replayed(body),
+            Outcome::Fresh(Begun { job, api_id }) => {
+                let id: JobId = job.id.parse().map_err(Error::internal)?;
+                let (service, starter) = (self.clone(), Starter::of(request));
+                self.run_job(id, async move { service.git_turn(api_id, kind, starter, out_of_sync).await });
+                Outcome::Fresh(job)
+            }
+        };
+        self.follow_to(head).await?;
+        Ok(envelope.with_outcome(outcome))
     }
 
     async fn git_turn(
@@ -98,8 +133,8 @@ impl Service {
         starter: Starter,
         out_of_sync: OutOfSync,
     ) -> JobResult {
-        let mut reader = self.store().read().await.map_err(|error| broken_off(error.into()))?;
-        let turn = self.turn(&mut reader, api_id, starter, out_of_sync).await.map_err(broken_off)?;
+        let mut reader = self.store().read().await.map_err(|error| ended(error.into()))?;
+        let turn = self.turn(&mut reader, api_id, starter, out_of_sync).await.map_err(ended)?;
         match kind {
             JobKind::GitPull => {
                 drop(reader);
@@ -120,32 +155,13 @@ impl Service {
         let integration = reader.git_integration(api_id).await?.ok_or(Refusal::NotFound)?;
         integration.require_enabled("run")?;
         let (pair, actor) = (integration.settings.key_pair_id, starter.service_key_id.to_string());
-        let agent = PairAgent::of(self, reader, pair, actor, api_id.to_string()).await?;
         let remote = remote(&integration.settings, Some(&integration));
+        let mut agent = PairAgent::of(self, reader, pair, actor, api_id.to_string()).await?;
+        if remote.pinned.is_none() {
+            let settings = integration.settings.clone();
+            agent = agent.at_first_sight(FirstSight::new(self.clone(), starter.clone(), api_id, settings));
+        }
         Ok(Turn { api, integration, remote, agent: Arc::new(agent), starter, out_of_sync })
-    }
-
-    /// Pins the key of a host that was met for the first time: from here on it is the only one.
-    pub(super) async fn pin_host_key(&self, turn: &Turn, shown: Option<&HostKey>) -> Result<(), Error> {
-        let Some(shown) = shown.filter(|_| turn.remote.pinned.is_none()) else { return Ok(()) };
-        let pinned = self.store().commit("git_pin_host_key", |tx| {
-            Box::pin(async move {
-                let present = tx.git_integration(turn.api.id).await?;
-                let fits = |present: &GitIntegration| {
-                    present.host_key.is_none() && present.settings.same_host(&turn.integration.settings)
-                };
-                if present.as_ref().is_some_and(fits) {
-                    let event = EventBody::GitIntegrationHostKeyPinned {
-                        api_id: IntegrationOf(turn.api.id),
-                        host_key: shown.clone(),
-                        fingerprint: shown.fingerprint(),
-                    };
-                    tx.append(self.event_of(&turn.starter, turn.integration.place(), event)).await?;
-                }
-                Ok::<_, Error>(())
-            })
-        });
-        pinned.await.map(|((), _)| ())
     }
 
     /// What happened in a job, as its starter caused it.
@@ -175,9 +191,14 @@ impl Starter {
     }
 }
 
+/// A job that was stopped on this side.
+pub(super) fn ended(error: Error) -> Vec<JobError> {
+    vec![broken_off(error)]
+}
+
 /// What stopped a job on this side, as its starter is told.
-pub(super) fn broken_off(error: Error) -> Vec<JobError> {
-    let told = match error {
+pub(super) fn broken_off(error: Error) -> JobError {
+    match error {
         Error::Refused(Refusal::NotFound) => {
             JobError::new("not_found", "The API or its Git integration was removed meanwhile.")
         }
@@ -191,6 +212,5 @@ pub(super) fn broken_off(error: Error) -> Vec<JobError> {
             JobError::new("database_unavailable", "The database could not be reached. Start it again.")
         }
         other => ours(other),
-    };
-    vec![told]
+    }
 }

@@ -84,6 +84,14 @@ impl Write<'_, '_> {
 }
 
 impl Service {
+    /// Does something that goes on if nobody waits for it any more, as a caller who hangs up.
+    pub(crate) async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.state.jobs.tasks.spawn(work).await.map_err(Error::internal)
+    }
+
     /// Runs what was begun, beside all that is asked of this node.
     pub(crate) fn run_job(&self, id: JobId, work: impl Future<Output = JobResult> + Send + 'static) {
         let service = self.clone();
@@ -117,12 +125,12 @@ impl Service {
         }
     }
 
-    /// Keeps how the job ended. A database that is away is waited for; a job without an end is one that was cut off.
+    /// Keeps how the job ended. A database that is away, or busy, is waited for; a job without an end is one that was cut off.
     async fn end_job(&self, id: JobId, result: JobResult) {
         let end = JobEnd { at: self.now(), result };
         let mut kept = self.try_to_end_job(id, &end).await;
         for pause in PAUSES {
-            if !matches!(kept, Err(Error::Unavailable(_))) {
+            if !matches!(kept, Err(Error::Unavailable(_) | Error::Refused(Refusal::Conflict))) {
                 break;
             }
             tokio::time::sleep(Duration::from_secs(pause)).await;
