@@ -156,6 +156,7 @@ async fn an_api_seen_from_outside_is_its_entry_in_the_catalog_and_no_more(world:
     let allowed = [
         "auth_types",
         "description",
+        "document",
         "environments",
         "id",
         "name",
