@@ -244,6 +244,15 @@ fn data_nodes() {
 }
 
 #[test]
+fn openapi_documents() {
+    let upstream = Upstream::start();
+    let doors = Doors::new(claviger(), &upstream);
+    let mut shell = shell(&doors.claviger);
+    shell.env("CLAVIGER_URL", doors.server.url()).env("CLAVIGER_KEY", &doors.service_key);
+    Guide::read("openapi-documents.md", &[]).run(&mut shell);
+}
+
+#[test]
 fn key_pairs() {
     let claviger = claviger();
     let service_key = claviger.init().service_key;
