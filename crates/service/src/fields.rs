@@ -51,6 +51,14 @@ impl Fields {
         self.take(pointer, Email::new(text))
     }
 
+    /// A word with a form of its own. Whatever form that is, a credential has none.
+    pub fn word<T: FromStr<Err: Display>>(&mut self, pointer: &str, text: &str) -> Option<T> {
+        if contains_credential(text) {
+            return self.text(pointer, Err(InvalidText::LooksLikeASecret));
+        }
+        self.take(pointer, text.parse())
+    }
+
     pub fn note(&mut self, pointer: &str, text: Option<&str>) -> Option<Note> {
         text.and_then(|text| self.text(pointer, Note::new(text)))
     }

@@ -15,9 +15,9 @@ use crate::key_pairs::Accessor;
 /// The settings as words that can mean nothing else to Git, ssh or a shell.
 pub(super) fn settings(body: &wire::Put) -> Result<GitSettings, Refusal> {
     let mut fields = Fields::new();
-    let address = fields.take("/address", body.address.parse());
-    let branch = fields.take("/branch", body.branch.parse());
-    let path = fields.take("/path", body.path.parse());
+    let address = fields.word("/address", &body.address);
+    let branch = fields.word("/branch", &body.branch);
+    let path = fields.word("/path", &body.path);
     let key_pair_id = fields.id("/key_pair_id", &body.key_pair_id);
     let read = address.zip(branch).zip(path).zip(key_pair_id);
     let (((address, branch), path), key_pair_id) = fields.finish_with(read)?;

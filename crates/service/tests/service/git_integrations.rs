@@ -23,6 +23,7 @@ on_both_databases!(
     a4_a_pair_shows_what_it_is_attached_to_as_far_as_one_sees_that,
     b1_each_act_asks_for_its_own_permission,
     b1_a_pair_is_of_the_apis_organization_and_for_git,
+    b1_a_credential_is_no_part_of_an_address_a_branch_or_a_path,
     b3_jobs_are_told_once_bounded_and_end_on_a_machine_without_git,
 );
 
@@ -265,6 +266,23 @@ async fn b1_a_pair_is_of_the_apis_organization_and_for_git(world: World) {
     let report =
         world.service.store().read().await.expect("a reader").verify_state().await.expect("compared");
     assert_eq!(report.fault, None);
+}
+
+async fn b1_a_credential_is_no_part_of_an_address_a_branch_or_a_path(world: World) {
+    let api = api(&world).await;
+    let pair = made(&world, json!({"name": "Deploy"})).await;
+    let secret = &world.owner.value;
+    for (member, value) in [
+        ("address", format!("git@git.example:{secret}/orders.git")),
+        ("branch", format!("of-{secret}")),
+        ("path", format!("{secret}/openapi.yaml")),
+    ] {
+        let mut typed = typed(&pair, OURS);
+        typed[member] = json!(value);
+        let refused = Refusal::LooksLikeASecret { pointer: format!("/{member}") };
+        assert_eq!(put_refused(&world, &world.owner, &api, &typed).await, refused);
+        assert_eq!(test(&world, &world.owner, &api, &typed).await.expect_err("refused"), refused);
+    }
 }
 
 async fn ended(world: &World, job: &Job) -> Job {
